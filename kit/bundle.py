@@ -1,0 +1,143 @@
+"""A bundle: a directory with ``card.json``, one weights file, and any further files the card names.
+
+Checkpoint, ONNX graph and engine are all bundles. ``card.json`` holds the sha256 of every other
+file, and the sha256 of ``card.json`` names the bundle, so one digest vouches for all of it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from kit.cards import Input, Suppress, bind, plain
+from kit.errors import BundleError
+from kit.files import new_directory, sha256_file, write_json
+
+CARD = "card.json"
+
+
+@dataclass(frozen=True)
+class BundleCard:
+    """What travels with the weights. Everything a runtime needs, and how the model came to be.
+
+    Attributes:
+        kind: what the weights file is.
+        model: the model card it was built from, by name; ``architecture`` in the family's words.
+        classes: names, 0-based; a background class never leaves a family.
+        suppress: None where the graph needs no suppression after it.
+        cap: most detections returned per picture.
+        boxes: rows N of the graph's outputs; None for a checkpoint.
+        max_batch: largest batch the graph takes; None means any.
+        backends: those it is proven on.
+        operating_point: score from which a box is shown.
+        dataset: ``{source, name}`` it was trained on; ``manifests`` the hash of each split used.
+        parent: ``bundle_sha256`` of the bundle this was made from.
+        training: facts of the run: start, seed, epochs, recipe, the epoch kept.
+        reports: headline figures, each with the manifest they were measured on.
+        files: sha256 of every file but the card.
+    """
+
+    name: str
+    kind: Literal["checkpoint", "onnx", "engine"]
+    family: str
+    model: str
+    architecture: str
+    licence: str
+    classes: tuple[str, ...]
+    input: Input
+    suppress: Suppress | None
+    weights: str
+    files: Mapping[str, str]
+    cap: int = 300
+    boxes: int | None = None
+    max_batch: int | None = None
+    precision: Literal["fp32", "fp16", "int8"] = "fp32"
+    backends: tuple[str, ...] = ()
+    operating_point: float = 0.25
+    dataset: Mapping[str, str] = field(default_factory=dict)
+    manifests: Mapping[str, str] = field(default_factory=dict)
+    parent: str | None = None
+    training: Mapping[str, Any] = field(default_factory=dict)
+    reports: Mapping[str, Any] = field(default_factory=dict)
+    made_by: str = ""
+    schema: Literal[1] = 1
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle on disk, its files checked against its card."""
+
+    directory: Path
+    card: BundleCard
+    sha256: str
+
+    @property
+    def weights(self) -> Path:
+        """The weights file."""
+        return self.directory / self.card.weights
+
+
+def open_bundle(directory: Path | str) -> Bundle:
+    """Read and verify a bundle.
+
+    Raises:
+        BundleError: no card, a card this version can't read, or a file that is missing, not named
+            by the card's digest, or outside the bundle.
+    """
+    directory = Path(directory)
+    path = directory / CARD
+    if not path.is_file():
+        raise BundleError(
+            f"not a bundle: it has no {CARD}", where=directory, fix="make one with `kit train`"
+        )
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise BundleError(f"the card can't be read ({error})", where=path) from error
+    if not isinstance(data, dict) or data.get("schema") != 1:
+        raise BundleError("not a bundle card of schema 1", where=path)
+    card = bind(BundleCard, data, where=path, error=BundleError)
+    if card.weights not in card.files:
+        raise BundleError(f"the card gives no digest for {card.weights}", where=path)
+    for name, digest in card.files.items():
+        _verify(directory, name, digest)
+    return Bundle(directory, card, sha256_file(path))
+
+
+def save_bundle(directory: Path, card: BundleCard, files: Mapping[str, Path | bytes]) -> Bundle:
+    """Write a bundle; it appears under its name only when complete.
+
+    Args:
+        card: its ``files`` are filled in here.
+        files: content by name; one of them is ``card.weights``.
+    """
+    with new_directory(directory) as beside:
+        fill_bundle(beside, card, files)
+    return open_bundle(directory)
+
+
+def fill_bundle(directory: Path, card: BundleCard, files: Mapping[str, Path | bytes]) -> None:
+    """Write a bundle's files into a directory that is being made."""
+    digests = {}
+    for name, content in files.items():
+        target = directory / name
+        target.write_bytes(content if isinstance(content, bytes) else content.read_bytes())
+        digests[name] = sha256_file(target)
+    write_json(directory / CARD, {**plain(card), "files": digests})
+
+
+def _verify(directory: Path, name: str, digest: str) -> None:
+    path = directory / name
+    if Path(name).name != name or path.is_symlink():
+        raise BundleError(f"names a file outside itself: {name}", where=directory)
+    if not path.is_file():
+        raise BundleError(f"the file {name} is missing", where=directory)
+    if sha256_file(path) != digest:
+        raise BundleError(
+            f"{name} is not the file the card names: it was changed or damaged",
+            where=directory,
+            fix="copy the bundle again from where it was made",
+        )

@@ -1,0 +1,281 @@
+"""YAML <-> the frozen dataclasses that describe models, datasets and recipes.
+
+A card is checked as a whole: every mistake is reported at once, in the words of the file.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import yaml
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from kit.errors import CardError, KitError
+
+ROOT = Path(__file__).parent.parent
+"""Where the card folders lie: the repository, or the installed package's data."""
+
+_STRICT = ConfigDict(extra="forbid", strict=False)
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Where pretrained weights come from, and how they are known again."""
+
+    __pydantic_config__ = _STRICT
+    file: str
+    url: str
+    sha256: str
+
+    def __post_init__(self) -> None:
+        if len(self.sha256) != 64 or set(self.sha256) - set("0123456789abcdef"):
+            raise ValueError("sha256 must be 64 hex digits in lower case")
+        if "/" in self.file or not self.url.startswith("https://"):
+            raise ValueError("file must be a bare name and url must begin with https://")
+
+
+@dataclass(frozen=True)
+class Input:
+    """What the graph is fed: a square of ``size`` pixels, filled as ``fit`` says."""
+
+    __pydantic_config__ = _STRICT
+    size: int
+    fit: Literal["letterbox", "stretch"] = "letterbox"
+    fill: int = 114
+
+    def __post_init__(self) -> None:
+        if not 32 <= self.size <= 8192:
+            raise ValueError(f"size must lie in 32..8192 pixels, it is {self.size}")
+        if not 0 <= self.fill <= 255:
+            raise ValueError(f"fill must lie in 0..255, it is {self.fill}")
+
+
+@dataclass(frozen=True)
+class Suppress:
+    """Non-maximum suppression, for detectors that don't do it in their graph.
+
+    Attributes:
+        iou: boxes of one class that overlap more than this with a better one are dropped.
+        candidates: only so many best boxes enter the suppression.
+    """
+
+    __pydantic_config__ = _STRICT
+    iou: float = 0.7
+    candidates: int = 3000
+
+    def __post_init__(self) -> None:
+        if not 0 < self.iou <= 1 or self.candidates < 1:
+            raise ValueError("iou must lie in 0..1 and candidates must be positive")
+
+
+@dataclass(frozen=True)
+class Published:
+    """The score its makers published, and where."""
+
+    __pydantic_config__ = _STRICT
+    ap: float
+    source: str
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """A pretrained detector: ``models/NAME.yaml``."""
+
+    __pydantic_config__ = _STRICT
+    name: str
+    family: str
+    architecture: str
+    licence: str
+    weights: Weights
+    input: Input
+    suppress: Suppress | None
+    published: Published | None = None
+    classes: int = 80
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a dataset can be had."""
+
+    __pydantic_config__ = _STRICT
+    url: str
+    sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class DatasetCard:
+    """A dataset: ``datasets/NAME.yaml``.
+
+    Attributes:
+        folder: path below ``KIT_DATA`` (or the cache) where the dataset lies.
+        bit_depth: bits used by 16-bit pictures, where the files don't say.
+    """
+
+    __pydantic_config__ = _STRICT
+    name: str
+    folder: str
+    format: str
+    classes: tuple[str, ...]
+    licence: str
+    citation: str
+    source: Source | None = None
+    flaws: tuple[str, ...] = ()
+    bit_depth: int | None = None
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to fine-tune. Fields that are None are chosen from the dataset when training starts.
+
+    Attributes:
+        optimizer: ``adamw`` or ``sgd`` (Nesterov).
+        lr: highest learning rate, for a batch of ``batch``.
+        momentum: SGD's momentum, AdamW's first beta.
+        weight_decay: on weights, never on biases and normalisation.
+        schedule: ``cosine``, ``linear`` or ``constant`` after the warm-up.
+        warmup: steps, as a fraction of all steps.
+        epochs: passes over the training pictures.
+        batch: pictures per optimizer step, over all devices.
+        size: side of the square input in pixels; None takes the model card's.
+        patience: epochs without a better AP on valid before it stops; None never stops early.
+        ema: horizon of the weight average, as a fraction of all steps; 0 turns it off.
+        clip: largest norm of the gradient; None leaves it.
+        mosaic: probability of a four-picture mosaic; off for the last ``plain`` share of epochs.
+        augment: albumentations transforms, ``{Name: {argument: value}}`` each, in order.
+        extra: settings only one family knows; it checks them.
+    """
+
+    __pydantic_config__ = _STRICT
+    name: str
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    lr: float | None = None
+    momentum: float = 0.9
+    weight_decay: float = 0.0005
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    warmup: float = 0.1
+    epochs: int | None = None
+    batch: int = 16
+    size: int | None = None
+    patience: int | None = None
+    ema: float = 0.1
+    clip: float | None = 10.0
+    mosaic: float = 0.0
+    plain: float = 0.3
+    augment: tuple[Mapping[str, Mapping[str, Any]], ...] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        wrong = [
+            text
+            for text, bad in (
+                ("lr must be positive", self.lr is not None and self.lr <= 0),
+                ("momentum must lie in 0..1", not 0 <= self.momentum < 1),
+                ("weight_decay must not be negative", self.weight_decay < 0),
+                ("warmup, plain and ema must lie in 0..1", not 0 <= self.warmup <= 1),
+                ("warmup, plain and ema must lie in 0..1", not 0 <= self.plain <= 1),
+                ("warmup, plain and ema must lie in 0..1", not 0 <= self.ema <= 1),
+                ("mosaic must lie in 0..1", not 0 <= self.mosaic <= 1),
+                ("epochs must be positive", self.epochs is not None and self.epochs < 1),
+                ("batch must be positive", self.batch < 1),
+                ("size must lie in 32..8192", self.size is not None and not 32 <= self.size <= 8192),
+            )
+            if bad
+        ]
+        if wrong:
+            raise ValueError("; ".join(dict.fromkeys(wrong)))
+
+
+Card = TypeVar("Card", ModelCard, DatasetCard, Recipe)
+_FOLDERS: Mapping[type, str] = {ModelCard: "models", DatasetCard: "datasets", Recipe: "recipes"}
+T = TypeVar("T")
+
+
+def bind(kind: type[T], data: Any, *, where: object, error: type[KitError] = CardError) -> T:
+    """Check plain data against a dataclass.
+
+    Raises:
+        CardError: (or ``error``) naming every mistake, one a line.
+    """
+    try:
+        card: T = _adapter(kind).validate_python(data)
+        return card
+    except ValidationError as mistakes:
+        lines = [_in_words(mistake) for mistake in mistakes.errors()]
+        raise error("\n  ".join([f"{len(lines)} mistake(s)", *lines]), where=where) from None
+
+
+def plain(card: Any) -> dict[str, Any]:
+    """A card as plain data, ready for YAML or JSON."""
+    return dict(_adapter(type(card)).dump_python(card, mode="json"))
+
+
+def read_yaml(path: Path) -> Any:
+    """Parse YAML safely: no tags, so nothing is ever constructed or run."""
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise CardError(f"can't be read as YAML ({error})", where=path) from error
+
+
+def load_card(kind: type[Card], name: str) -> Card:
+    """Load a card by its name, or by the path of a YAML file.
+
+    Raises:
+        CardError: no such card (the message lists those there are), or mistakes in it.
+    """
+    path = Path(name) if name.endswith((".yaml", ".yml")) else card_folder(kind) / f"{name}.yaml"
+    if not path.is_file():
+        raise CardError(
+            f"there is no {_FOLDERS[kind]} card of this name",
+            where=name,
+            fix=f"one of: {', '.join(card_names(kind))}",
+        )
+    data = read_yaml(path)
+    if isinstance(data, dict):
+        data.setdefault("name", path.stem)
+    return bind(kind, data, where=path)
+
+
+def card_names(kind: type[Card]) -> list[str]:
+    """Names of all cards of a kind."""
+    return sorted(path.stem for path in card_folder(kind).glob("*.yaml"))
+
+
+def card_folder(kind: type[Card]) -> Path:
+    """The folder a kind of card lies in: of the checkout, else inside the installed package."""
+    beside = ROOT / _FOLDERS[kind]
+    return beside if beside.is_dir() else Path(__file__).parent / "shared" / _FOLDERS[kind]
+
+
+def cache_folder() -> Path:
+    """The kit's own cache: ``KIT_CACHE``, else the user's cache folder. The only place outside the
+    output directories that the kit writes to."""
+    if own := os.environ.get("KIT_CACHE"):
+        return Path(own)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "detector-kit"
+
+
+def replace(card: Card, **changes: Any) -> Card:
+    """A changed copy, checked again."""
+    return dataclasses.replace(card, **changes)
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+def _in_words(mistake: Any) -> str:
+    place = ".".join(str(part) for part in mistake["loc"]) or "the card"
+    if mistake["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        return f"{place}: unknown key"
+    if mistake["type"] in ("missing", "missing_argument"):
+        return f"{place}: is missing"
+    reason = mistake["msg"].removeprefix("Value error, ")
+    return f"{place}: {reason[0].lower()}{reason[1:]}, got {mistake['input']!r}"

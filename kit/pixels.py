@@ -1,0 +1,177 @@
+"""The one picture loader: training, calibration, evaluation and the app all see these pixels.
+
+EXIF orientation is applied, grey becomes BGR, alpha is laid over white (what a viewer shows), and
+more than 8 bits are scaled by the declared bit depth, else by the type's full range; never stretched
+per picture, since a dark slide must stay dark.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import warnings
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
+
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(1 << 30))  # read once, at import of cv2
+import cv2
+from PIL import Image
+
+from kit.errors import DataError
+from kit.types import Picture
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
+"""File suffixes taken for pictures, in lower case."""
+
+MAX_PIXELS = 120_000_000
+"""Pictures above this are refused by their header, before a byte is decoded."""
+
+_ORIENTATION = 0x0112  # EXIF tag
+_TURN = {3: cv2.ROTATE_180, 6: cv2.ROTATE_90_CLOCKWISE, 8: cv2.ROTATE_90_COUNTERCLOCKWISE}
+
+
+def is_picture(path: Path) -> bool:
+    """Whether the name looks like a picture's."""
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+
+
+def picture_size(path: Path) -> tuple[int, int]:
+    """``(width, height)`` of the upright picture, from the header alone.
+
+    Raises:
+        DataError: unreadable, or not a picture.
+    """
+    try:
+        with path.open("rb") as file:
+            return _header(file, path, MAX_PIXELS)[0]
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def read_picture(
+    path: Path | str, *, bit_depth: int | None = None, max_pixels: int = MAX_PIXELS
+) -> Picture:
+    """Decode a picture file to ``(H, W, 3)`` uint8 BGR, upright.
+
+    Args:
+        path: a file in one of :data:`SUFFIXES`.
+        bit_depth: bits really used by a 16-bit file (12 for many cameras); None means all of them.
+        max_pixels: larger pictures are refused before decoding.
+
+    Raises:
+        DataError: missing, truncated, not a picture, too large, or deeper than ``bit_depth``.
+    """
+    path = Path(path)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    return decode_picture(data, where=path, bit_depth=bit_depth, max_pixels=max_pixels)
+
+
+def decode_picture(
+    data: bytes,
+    *,
+    where: object = "picture",
+    bit_depth: int | None = None,
+    max_pixels: int = MAX_PIXELS,
+) -> Picture:
+    """Like :func:`read_picture`, from bytes already in memory."""
+    _, orientation, kind = _header(io.BytesIO(data), where, max_pixels)
+    if _truncated(data, kind):
+        raise DataError("the picture is cut off", where=where, fix="copy or export it again")
+    try:
+        pixels = cv2.imdecode(
+            np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION
+        )
+        if pixels is None or (pixels.ndim == 3 and pixels.shape[2] not in (1, 3, 4)):
+            # what OpenCV can't read (CMYK, odd TIFF compressions) Pillow often can
+            pixels = cv2.cvtColor(
+                np.asarray(Image.open(io.BytesIO(data)).convert("RGB")), cv2.COLOR_RGB2BGR
+            )
+    except (cv2.error, OSError, ValueError, SyntaxError) as error:
+        raise DataError(f"the picture can't be decoded ({error})", where=where) from error
+    return _upright(_to_bgr(_to_uint8(np.asarray(pixels), bit_depth, where)), orientation)
+
+
+def encode_picture(picture: Picture, suffix: str = ".jpg") -> bytes:
+    """Encode without any metadata. ``suffix`` is one of :data:`SUFFIXES`."""
+    done, data = cv2.imencode(suffix, picture)
+    if not done:
+        raise DataError(f"can't encode a picture as {suffix}")
+    return data.tobytes()
+
+
+def _header(
+    file: IO[bytes], where: object, max_pixels: int
+) -> tuple[tuple[int, int], int, str]:
+    """Upright size, EXIF orientation and format name."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # we check it ourselves
+            with Image.open(file) as header:
+                (width, height), kind = header.size, header.format or ""
+                orientation = int(header.getexif().get(_ORIENTATION, 1) or 1)
+    except Image.DecompressionBombError as error:
+        raise DataError(f"the picture is too large ({error})", where=where) from error
+    except (OSError, ValueError, SyntaxError, TypeError) as error:
+        raise DataError("not a picture, or a damaged one", where=where) from error
+    if width * height > max_pixels:
+        raise DataError(
+            f"the picture has {width} x {height} pixels, more than the limit of {max_pixels:,}",
+            where=where,
+            fix="cut it into tiles",
+        )
+    return ((height, width) if orientation >= 5 else (width, height)), orientation, kind
+
+
+def _truncated(data: bytes, kind: str) -> bool:
+    """OpenCV fills what is missing with grey and says nothing; the formats' end marks tell."""
+    if kind in ("JPEG", "MPO"):
+        # neither mark can occur inside coded data, and a thumbnail's come before the main scan's
+        return data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda")
+    if kind == "PNG":
+        return data.rfind(b"IEND") < data.rfind(b"IDAT")
+    return False
+
+
+def _to_uint8(pixels: NDArray[np.generic], bit_depth: int | None, where: object) -> Picture:
+    if pixels.dtype == np.uint8:
+        return pixels.astype(np.uint8, copy=False)
+    if pixels.dtype != np.uint16:
+        raise DataError(
+            f"pictures of type {pixels.dtype} have no agreed range of brightness",
+            where=where,
+            fix="convert it to 8 or 16 bits",
+        )
+    top = (1 << (bit_depth or 16)) - 1
+    if bit_depth is not None and int(pixels.max(initial=0)) > top:
+        raise DataError(f"values above the declared {bit_depth} bits", where=where)
+    return np.rint(pixels.astype(np.float32) * (255.0 / top)).astype(np.uint8)
+
+
+def _to_bgr(pixels: Picture) -> Picture:
+    if pixels.ndim == 2 or pixels.shape[2] == 1:
+        return np.repeat(pixels.reshape(*pixels.shape[:2], 1), 3, axis=2)
+    if pixels.shape[2] == 3:
+        return pixels
+    alpha = pixels[..., 3:].astype(np.float32) / 255.0
+    over_white = pixels[..., :3] * alpha + 255.0 * (1.0 - alpha)
+    return np.rint(over_white).astype(np.uint8)
+
+
+def _upright(pixels: Picture, orientation: int) -> Picture:
+    """Undo the EXIF orientation: 2, 4, 5 and 7 are mirrored, 5 to 8 lie on their side."""
+    if orientation in (2, 5, 7):
+        pixels = np.ascontiguousarray(pixels[:, ::-1])
+    if orientation == 4:
+        pixels = np.ascontiguousarray(pixels[::-1])
+    turn = _TURN.get({5: 8, 7: 6}.get(orientation, orientation))
+    return pixels if turn is None else np.asarray(cv2.rotate(pixels, turn), dtype=np.uint8)
+
+
+def _unreadable(path: Path, error: OSError) -> DataError:
+    return DataError(f"can't be read ({error.strerror or error})", where=path)
