@@ -202,8 +202,9 @@ def bind(kind: type[T], data: Any, *, where: object, error: type[KitError] = Car
     Raises:
         CardError: (or ``error``) naming every mistake, one a line.
     """
+    unhashed: Any = kind
     try:
-        card: T = _adapter(kind).validate_python(data)
+        card: T = _adapter(unhashed).validate_python(data)
         return card
     except ValidationError as mistakes:
         lines = [_in_words(mistake) for mistake in mistakes.errors()]
@@ -212,7 +213,8 @@ def bind(kind: type[T], data: Any, *, where: object, error: type[KitError] = Car
 
 def plain(card: Any) -> dict[str, Any]:
     """A card as plain data, ready for YAML or JSON."""
-    return dict(_adapter(type(card)).dump_python(card, mode="json"))
+    kind: Any = type(card)
+    return dict(_adapter(kind).dump_python(card, mode="json"))
 
 
 def read_yaml(path: Path) -> Any:

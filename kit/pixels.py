@@ -150,7 +150,7 @@ def _to_uint8(pixels: NDArray[np.generic], bit_depth: int | None, where: object)
     top = (1 << (bit_depth or 16)) - 1
     if bit_depth is not None and int(pixels.max(initial=0)) > top:
         raise DataError(f"values above the declared {bit_depth} bits", where=where)
-    return np.rint(pixels.astype(np.float32) * (255.0 / top)).astype(np.uint8)
+    return np.asarray(np.rint(pixels.astype(np.float32) * (255.0 / top)), dtype=np.uint8)
 
 
 def _to_bgr(pixels: Picture) -> Picture:
@@ -160,7 +160,7 @@ def _to_bgr(pixels: Picture) -> Picture:
         return pixels
     alpha = pixels[..., 3:].astype(np.float32) / 255.0
     over_white = pixels[..., :3] * alpha + 255.0 * (1.0 - alpha)
-    return np.rint(over_white).astype(np.uint8)
+    return np.asarray(np.rint(over_white), dtype=np.uint8)
 
 
 def _upright(pixels: Picture, orientation: int) -> Picture:

@@ -1,0 +1,1 @@
+"""How fast is it, measured through the same path that serves."""

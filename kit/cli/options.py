@@ -1,0 +1,24 @@
+"""Options that several verbs share, worded and checked once."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_source(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", metavar="SRC", help="dataset folder, or name of a dataset card")
+
+
+def add_out(parser: argparse.ArgumentParser, what: str, *, required: bool = True) -> None:
+    parser.add_argument("--out", type=Path, required=required, metavar="PATH", help=what)
+
+
+def add_seed(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--seed", type=int, default=0, help="of everything drawn (default 0)")
+
+
+def add_threads(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--threads", type=int, default=None, metavar="N", help="CPU threads (default: all cores)"
+    )

@@ -1,0 +1,1 @@
+"""How good is a detector: COCO AP by the reference evaluator, never our own."""

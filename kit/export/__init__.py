@@ -1,0 +1,1 @@
+"""From a checkpoint to ONNX, behind the parity gate."""

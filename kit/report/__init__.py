@@ -1,0 +1,1 @@
+"""From reports to one self-contained HTML page."""

@@ -1,0 +1,1 @@
+"""Torch-free: from a bundle to boxes. fit -> backend -> suppress -> undo the fit."""

@@ -1,0 +1,1 @@
+"""One file per inference engine, found by its name; see :class:`kit.types.Backend`."""
