@@ -44,7 +44,9 @@ class Dataset:
         notes: faults the reader met that do not stop it (a label without a picture, a class id
             outside the list), as ``{code: [where, ...]}``; the doctor reports them.
         bit_depth: bits really used by 16-bit pictures, where the dataset's card declares it.
-        extra: what a format holds and this class doesn't, kept for writing it back: plain JSON.
+        extra: what a format holds and this class doesn't, kept for writing it back: plain JSON, by
+            format: ``{format: {"dataset": {}, "pictures": {id: {}}, "boxes": {id: [{}, ...]}}}``.
+        files: where each picture lies, when that is not ``root / id`` (a merge, before it is written).
     """
 
     name: str
@@ -63,6 +65,7 @@ class Dataset:
     notes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     bit_depth: int | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+    files: tuple[Path, ...] | None = None
 
     @classmethod
     def from_examples(
@@ -110,7 +113,7 @@ class Dataset:
         width, height = self.sizes[index]
         return Example(
             id=self.ids[index],
-            path=self.root / self.ids[index],
+            path=self.path(index),
             size=(int(width), int(height)),
             truth=Detections.truth(self.boxes[span], self.labels[span]),
             ignore=self.ignore[span],
@@ -119,6 +122,10 @@ class Dataset:
 
     def __iter__(self) -> Iterator[Example]:
         return (self[index] for index in range(len(self)))
+
+    def path(self, index: int) -> Path:
+        """Where a picture lies."""
+        return self.files[index] if self.files else self.root / self.ids[index]
 
     @cached_property
     def index(self) -> Mapping[str, int]:
@@ -177,6 +184,7 @@ class Dataset:
             ignore=self.ignore[rows],
             splits={k: place[v][place[v] >= 0] for k, v in self.splits.items()},
             groups=tuple(self.groups[i] for i in pictures) if self.groups else None,
+            files=tuple(self.files[i] for i in pictures) if self.files else None,
         )
 
     def take(self, manifest: Manifest) -> Dataset:
@@ -201,7 +209,7 @@ class Dataset:
         chosen = self.select(pictures)
         return Manifest(
             ids=chosen.ids,
-            pictures=tuple(sha256_file(self.root / id_) for id_ in chosen.ids),
+            pictures=tuple(sha256_file(chosen.path(place)) for place in range(len(chosen))),
             truth=chosen.truth_sha256(),
             rule=rule,
             seed=seed,
