@@ -48,7 +48,7 @@ test: setup  ## style, types, import direction and all quick tests
 	$(call part,ruff check,$(BIN)/ruff check --quiet .)
 	$(call part,ruff format,$(BIN)/ruff format --quiet --check .)
 	$(call part,mypy,$(BIN)/mypy)
-	$(call part,import-linter,$(BIN)/lint-imports --no-cache)
+	$(call part,import-linter,$(BIN)/lint-imports --no-cache --no-logo)
 	$(call part,pytest,$(BIN)/python -m pytest -q)
 
 slow: setup  ## the tests that take minutes

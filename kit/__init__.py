@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kit.door import open as open  # noqa: A004 - `kit.open` reads as `gzip.open` does
+    from kit.door import open as open
     from kit.errors import KitError as KitError
     from kit.pixels import read_picture as read_picture
     from kit.types import Detections as Detections

@@ -183,7 +183,10 @@ class Recipe:
                 ("mosaic must lie in 0..1", not 0 <= self.mosaic <= 1),
                 ("epochs must be positive", self.epochs is not None and self.epochs < 1),
                 ("batch must be positive", self.batch < 1),
-                ("size must lie in 32..8192", self.size is not None and not 32 <= self.size <= 8192),
+                (
+                    "size must lie in 32..8192",
+                    self.size is not None and not 32 <= self.size <= 8192,
+                ),
             )
             if bad
         ]
@@ -250,9 +253,9 @@ def card_names(kind: type[Card]) -> list[str]:
 
 
 def card_folder(kind: type[Card]) -> Path:
-    """The folder a kind of card lies in: of the checkout, else inside the installed package."""
-    beside = ROOT / _FOLDERS[kind]
-    return beside if beside.is_dir() else Path(__file__).parent / "shared" / _FOLDERS[kind]
+    """The folder a kind of card lies in: inside the installed package, else of the checkout."""
+    inside = Path(__file__).parent / "shared"  # first: another package may be named `datasets`
+    return (inside if inside.is_dir() else ROOT) / _FOLDERS[kind]
 
 
 def cache_folder() -> Path:

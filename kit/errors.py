@@ -5,7 +5,7 @@
     KitError                      1  something went wrong
     ├── UsageError                2  the user can mend it: wrong argument, missing input
     │   ├── DataError             2  a dataset, a picture or an annotation is not as it should be
-    │   ├── CardError             2  a YAML card or recipe has mistakes (all of them, in one message)
+    │   ├── CardError             2  a YAML card or recipe has mistakes (one message names them all)
     │   ├── BundleError           2  a bundle is missing, damaged, or not what was asked for
     │   ├── WeightsError          2  pretrained weights are missing, damaged or unsafe
     │   └── MissingPackage        2  an optional package is not installed

@@ -25,7 +25,7 @@ def sha256_file(path: Path) -> str:
 
 
 def canonical_json(value: Any) -> str:
-    """One text per value: sorted keys, no spaces, no NaN. What hashes of structures are taken of."""
+    """One text per value: sorted keys, no spaces, no NaN; structures are hashed in this form."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 

@@ -1,8 +1,8 @@
 """The one picture loader: training, calibration, evaluation and the app all see these pixels.
 
 EXIF orientation is applied, grey becomes BGR, alpha is laid over white (what a viewer shows), and
-more than 8 bits are scaled by the declared bit depth, else by the type's full range; never stretched
-per picture, since a dark slide must stay dark.
+more than 8 bits are scaled by the declared bit depth, else by the type's full range; never
+stretched per picture, since a dark slide must stay dark.
 """
 
 from __future__ import annotations
@@ -105,9 +105,7 @@ def encode_picture(picture: Picture, suffix: str = ".jpg") -> bytes:
     return data.tobytes()
 
 
-def _header(
-    file: IO[bytes], where: object, max_pixels: int
-) -> tuple[tuple[int, int], int, str]:
+def _header(file: IO[bytes], where: object, max_pixels: int) -> tuple[tuple[int, int], int, str]:
     """Upright size, EXIF orientation and format name."""
     try:
         with warnings.catch_warnings():

@@ -33,9 +33,7 @@ class Output:
     def __init__(self, json_path: str | None = None) -> None:
         self._json = json_path
         self._err = Console(stderr=True, highlight=False, soft_wrap=True)
-        self._out = (
-            self._err if json_path == "-" else Console(highlight=False, soft_wrap=True)
-        )
+        self._out = self._err if json_path == "-" else Console(highlight=False, soft_wrap=True)
 
     def print(self, text: str = "") -> None:
         """Print a line; no markup is read, so a path with brackets stays as it is."""

@@ -1,4 +1,4 @@
-"""The ``kit`` command: find the verb's file, run it, turn errors into one message and an exit code."""
+"""The ``kit`` command: find the verb's file, run it, end with one message and an exit code."""
 
 from __future__ import annotations
 
@@ -49,7 +49,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except OSError as error:
         if error.errno == errno.ENOSPC:
-            print(f"error: the disk is full ({error.filename or 'writing results'})", file=sys.stderr)
+            print(
+                f"error: the disk is full ({error.filename or 'writing results'})", file=sys.stderr
+            )
             return 1
         if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
             print(f"error: not allowed to write or read {error.filename}", file=sys.stderr)
@@ -139,7 +141,7 @@ class _Terminated(KeyboardInterrupt):
     """SIGTERM, as what containers send to stop."""
 
 
-def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
     raise _Terminated
 
 

@@ -1,1 +1,1 @@
-"""From a folder of labelled pictures to a Manifest: formats -> Dataset -> doctor, split, sampling."""
+"""From a folder of labelled pictures to a Manifest: formats, Dataset, doctor, split, sampling."""

@@ -1,4 +1,4 @@
-"""A labelled set of pictures, held in columns so that a million pictures can be sampled in seconds."""
+"""A labelled set of pictures, held in columns: a million pictures are sampled in seconds."""
 
 from __future__ import annotations
 
