@@ -1,0 +1,113 @@
+"""A detector: fit, run, decode, and back to original pixels, each stage timed for each picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from time import perf_counter_ns
+
+import numpy as np
+
+from kit.bundle import BundleCard
+from kit.errors import RunFailed
+from kit.runtime import contract
+from kit.runtime.fit import Fit
+from kit.runtime.suppress import decode
+from kit.types import Detections, Picture, RawDetections, Result, Runner
+
+EVALUATION_FLOOR = 0.001
+"""Lowest score asked for when a detector is scored: a precision-recall curve needs the tail."""
+
+
+@dataclass(eq=False)
+class GraphDetector:
+    """Anything that keeps the graph waist, as a :class:`kit.types.Detector`.
+
+    Attributes:
+        card: what the graph expects and promises.
+        runner: the graph, loaded.
+        backend: name of the file in ``kit/runtime/backends`` that loaded it, or of the family.
+    """
+
+    card: BundleCard
+    runner: Runner
+    backend: str = ""
+    _checked: bool = field(default=False, repr=False)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.card.classes
+
+    def __call__(self, image: Picture) -> Detections:
+        """Detections of one picture at the card's operating point."""
+        return self.detect([image])[0].detections
+
+    def detect(self, images: Sequence[Picture], *, floor: float | None = None) -> list[Result]:
+        """Detect on pictures of any size, in batches as large as the graph takes.
+
+        Args:
+            images: ``(H, W, 3)`` uint8 BGR each.
+            floor: lowest score returned; None takes the card's operating point.
+
+        Raises:
+            ValueError: something that is not a picture.
+            BundleError: the first answer breaks the graph's promise.
+            RunFailed: a later answer is not finite.
+        """
+        floor = self.card.operating_point if floor is None else floor
+        step = self.card.max_batch or max(len(images), 1)
+        results: list[Result] = []
+        for start in range(0, len(images), step):
+            results.extend(self._batch(images[start : start + step], floor))
+        return results
+
+    def _batch(self, images: Sequence[Picture], floor: float) -> Iterator[Result]:
+        fit, size = Fit(self.card.input), self.card.input.size
+        batch = np.empty((len(images), size, size, 3), np.uint8)
+        placements, fit_ns = [], []
+        for row, image in zip(batch, images, strict=True):
+            start = perf_counter_ns()
+            placements.append(fit.apply(image, out=row)[1])
+            fit_ns.append(perf_counter_ns() - start)
+        raw = self.runner.run(batch)
+        self._check(raw, len(images))
+        shared = {stage: ns // len(images) for stage, ns in raw.stages_ns.items()}
+        for index, placement in enumerate(placements):
+            start = perf_counter_ns()
+            found = decode(
+                raw.boxes[index],
+                raw.scores[index],
+                floor=floor,
+                cap=self.card.cap,
+                suppress=self.card.suppress,
+            )
+            found = Detections(placement.undo(found.xyxy), found.scores, found.labels)
+            stages: Mapping[str, int] = {
+                "fit": fit_ns[index],
+                **shared,
+                "post": perf_counter_ns() - start,
+            }
+            yield Result(found, stages, None if raw.features is None else raw.features[index])
+
+    def _check(self, raw: RawDetections, batch: int) -> None:
+        """The whole promise once; after that only what could turn a picture silently empty.
+
+        (The maximum of scores with a NaN among them is NaN.)
+        """
+        if not self._checked:
+            contract.check(
+                raw.boxes,
+                raw.scores,
+                raw.features,
+                classes=len(self.classes),
+                batch=batch,
+                size=self.card.input.size,
+                where=f"{self.card.name} on {self.runner.provider}",
+            )
+            self._checked = True
+        elif not (np.isfinite(raw.scores.max(initial=0.0)) and np.isfinite(raw.boxes).all()):
+            raise RunFailed(
+                "the graph answered with numbers that are not finite",
+                where=f"{self.card.name} on {self.runner.provider}",
+                fix="use a bundle of higher precision",
+            )
