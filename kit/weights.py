@@ -132,7 +132,7 @@ def _fetch(url: str, file: IO[bytes], label: str, progress: Progress) -> str:
         raise WeightsError(
             f"can't be downloaded ({reason})",
             where=url,
-            fix="download it where there is a connection, copy it here, set KIT_WEIGHTS to its folder",
+            fix="download it elsewhere, copy it to this machine and set KIT_WEIGHTS to its folder",
         ) from error
     return digest.hexdigest()
 
