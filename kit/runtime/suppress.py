@@ -83,8 +83,10 @@ def _suppress(
         # greedy suppression of the best candidates alone keeps what it would keep of them among
         # all, so the rest, whose cost grows with its square, is looked at only when cap has room
         head = slice(0, count)
-        inputs: Any = xywh[head], scores[head], labels[head].astype(np.int32)  # stubs want lists
-        found = cv2.dnn.NMSBoxesBatched(*inputs, -1.0, iou)
+        boxes: Any = xywh[head]  # OpenCV's annotations want lists
+        values: Any = scores[head]
+        classes: Any = labels[head].astype(np.int32)
+        found = cv2.dnn.NMSBoxesBatched(boxes, values, classes, -1.0, iou)
         kept = np.sort(np.asarray(found, np.int64).reshape(-1))
         if len(kept) >= cap or count == len(labels):
             break

@@ -1,1 +1,71 @@
-"""One file per inference engine, found by its name; see :class:`kit.types.Backend`."""
+"""Engines that run an exported graph: one file each, found by its name, imported when asked for."""
+
+from __future__ import annotations
+
+import pkgutil
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from kit.errors import BundleError, UsageError
+from kit.types import Backend
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The backend chosen for a kind of weights, and why not the others.
+
+    Attributes:
+        name: of its file.
+        passed_over: one sentence for each backend that was not taken.
+    """
+
+    name: str
+    passed_over: tuple[str, ...]
+
+
+def names() -> list[str]:
+    """Names of all backends: the files of this folder."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+
+
+def load_backend(name: str) -> Backend:
+    """Import a backend.
+
+    Raises:
+        UsageError: there is none of this name; the message lists those there are.
+    """
+    if name not in names():
+        raise UsageError(
+            "there is no backend of this name",
+            where=name,
+            fix=f"one of: auto, {', '.join(names())}",
+        )
+    module: Any = import_module(f"{__name__}.{name}")
+    backend: Backend = module
+    return backend
+
+
+def choose(suffix: str) -> Choice:
+    """The backend for weights with this suffix; ``null`` runs nothing, so it is only taken by name.
+
+    Raises:
+        BundleError: none loads such weights.
+        UsageError: those that do can't run here; the message says why.
+    """
+    fitting, passed_over = [], []
+    for name in names():
+        backend = load_backend(name)
+        if suffix == backend.SUFFIX:
+            fitting.append(name)
+        else:
+            loads = f"loads {backend.SUFFIX}" if backend.SUFFIX else "finds nothing, on purpose"
+            passed_over.append(f"{name}: {loads}")
+    if not fitting:
+        raise BundleError(f"no backend loads {suffix} weights", fix="; ".join(passed_over))
+    for name in fitting:
+        why_not = load_backend(name).available()
+        if why_not is None:
+            return Choice(name, tuple(passed_over))
+        passed_over.append(f"{name}: {why_not}")
+    raise UsageError(f"no backend for {suffix} weights can run here", fix="; ".join(passed_over))

@@ -1,0 +1,81 @@
+"""The one door: open a bundle of any kind as a detector.
+
+Exported graphs go to a backend and need no torch; only a checkpoint's family is imported, late.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from kit.bundle import Bundle, open_bundle
+from kit.errors import BundleError, MissingPackage
+from kit.runtime.backends import choose, load_backend
+from kit.runtime.detector import GraphDetector
+from kit.types import Detector, Runner
+
+_MAKES = {
+    ".onnx": "kit export {bundle} --precision fp32 --out {bundle}-onnx",
+    ".engine": "kit compile {bundle} --backend tensorrt --out {bundle}-engine",
+}
+"""The command that makes a bundle with such weights."""
+
+
+def open(
+    bundle: Bundle | Path | str,
+    *,
+    backend: str = "auto",
+    device: str = "auto",
+    threads: int | None = None,
+) -> Detector:
+    """Open a bundle.
+
+    Args:
+        bundle: its directory, or one that is open already.
+        backend: a file of ``kit/runtime/backends``; ``auto`` takes the one for its weights. A
+            checkpoint runs in the framework of its family.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
+        threads: on the CPU; None takes every core this process may use.
+
+    Raises:
+        BundleError: missing, damaged, or not for this backend; the message holds the command that
+            makes the right one.
+        MissingPackage: what runs it is not installed.
+        UsageError: no such backend or device.
+    """
+    if not isinstance(bundle, Bundle):
+        bundle = open_bundle(bundle)
+    card = bundle.card
+    if card.kind == "checkpoint" and backend in ("auto", card.family):
+        runner = _family(card.family).runner(bundle, device=device, threads=threads)
+        return GraphDetector(card, runner, card.family)
+    name = choose(bundle.weights.suffix).name if backend == "auto" else backend
+    return GraphDetector(card, _run(bundle, name, device, threads), name)
+
+
+def _run(bundle: Bundle, name: str, device: str, threads: int | None) -> Runner:
+    backend = load_backend(name)
+    if backend.SUFFIX not in ("", bundle.weights.suffix):
+        command = _MAKES.get(backend.SUFFIX, "")
+        raise BundleError(
+            f"the backend {name} loads {backend.SUFFIX}, this bundle holds a {bundle.card.kind}",
+            where=bundle.directory,
+            fix=command.format(bundle=bundle.directory) or None,
+        )
+    return backend.load(bundle, device=device, threads=threads)
+
+
+def _family(name: str) -> Any:
+    """The family's module; the name comes from a file, so it must be one of ours."""
+    module = f"kit.families.{name}"
+    if not name.isidentifier() or find_spec(module) is None:
+        raise BundleError("its family is not known to this version of the kit", where=name)
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] == "kit":
+            raise
+        extra = "ultralytics" if name == "ultralytics" else "train"
+        raise MissingPackage(error.name, extra) from error
