@@ -1,0 +1,176 @@
+"""The plots of reports, as SVG that stands in an HTML page: same data, same bytes.
+
+Text and axes take the colour of the page they stand in, so one drawing suits light, dark and paper.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+STAGES = ("decode", "fit", "copy_in", "run", "copy_out", "post")
+"""Stages of a detection in the order they happen."""
+
+_COLOURS = ("#3b86c6", "#e08a3c", "#3fa37a", "#b36fb0", "#c9a62c", "#8393a0")
+_INK = "#010203"  # replaced by the colour of the page's text
+_STYLE: Any = {
+    "svg.hashsalt": "kit",  # else every drawing gets random ids
+    "svg.fonttype": "none",  # text stays text: selectable, and in the page's font
+    "text.parse_math": False,  # a class may be called $x$
+    "font.family": "sans-serif",
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": _INK,
+    "axes.labelcolor": _INK,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 10,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": _INK,
+    "grid.alpha": 0.12,
+    "text.color": _INK,
+    "xtick.color": _INK,
+    "ytick.color": _INK,
+    "legend.frameon": False,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+}
+
+
+def learning_curve(history: Sequence[Mapping[str, float | None]]) -> str:
+    """Loss on train and valid, and AP on valid, by epoch.
+
+    Args:
+        history: one row an epoch with ``epoch`` and any of ``train_loss``, ``valid_loss``,
+            ``ap50``, ``ap``; a missing value leaves a gap.
+    """
+
+    def draw() -> Figure:
+        figure = Figure(figsize=(9, 3.2), layout="constrained")
+        left, right = figure.subplots(1, 2)
+        epochs = [row["epoch"] for row in history]
+        _lines(left, epochs, history, (("train_loss", "train"), ("valid_loss", "valid")))
+        _lines(right, epochs, history, (("ap50", "AP50"), ("ap", "AP")))
+        left.set(title="loss", xlabel="epoch")
+        right.set(title="AP on valid", xlabel="epoch", ylim=(0, 1))
+        return figure
+
+    return _svg(draw)
+
+
+def latency_bars(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Median milliseconds of each stage, stacked, one bar a row of ``kit bench``.
+
+    Args:
+        rows: as ``kit bench --json`` writes them, each with a ``label`` or ``bundle``; a stage
+            that was not measured is left out.
+    """
+
+    def draw() -> Figure:
+        figure = Figure(figsize=(9, 1.3 + 0.42 * len(rows)), layout="constrained")
+        axes = figure.subplots()
+        places = np.arange(len(rows))
+        ends = np.zeros(len(rows))
+        for stage, colour in zip(STAGES, _COLOURS, strict=True):
+            widths = np.array([_median(row, stage) for row in rows])
+            if widths.any():
+                axes.barh(places, widths, left=ends, height=0.6, color=colour, label=stage)
+                ends += widths
+        for place, end in zip(places, ends, strict=True):
+            axes.annotate(f"{end:.1f} ms", (end, place), xytext=(4, 0), textcoords="offset points",
+                          va="center")  # fmt: skip
+        axes.set_yticks(
+            places, [_short(str(row.get("label", row.get("bundle", "")))) for row in rows]
+        )
+        axes.invert_yaxis()
+        axes.grid(visible=False, axis="y")
+        axes.margins(x=0.12)
+        axes.set_xlabel("milliseconds a picture (medians)")
+        if len(rows):
+            axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=len(STAGES))
+        return figure
+
+    return _svg(draw)
+
+
+def class_bars(before: Mapping[str, int], after: Mapping[str, int]) -> str:
+    """Share of each class among all objects, before and after a choice of pictures."""
+
+    def draw() -> Figure:
+        names = list(dict.fromkeys([*before, *after]))
+        figure = Figure(figsize=(9, 1.2 + 0.5 * len(names)), layout="constrained")
+        axes = figure.subplots()
+        places = np.arange(len(names))
+        for shift, counts, label, colour in (
+            (-0.2, before, "before", _COLOURS[5]),
+            (0.2, after, "after", _COLOURS[0]),
+        ):
+            total = sum(counts.values()) or 1
+            shares = [100 * counts.get(name, 0) / total for name in names]
+            bars = axes.barh(places + shift, shares, height=0.36, color=colour, label=label)
+            axes.bar_label(bars, [str(counts.get(name, 0)) for name in names], padding=4)
+        axes.set_yticks(places, [_short(name) for name in names])
+        axes.invert_yaxis()
+        axes.grid(visible=False, axis="y")
+        axes.margins(x=0.1)
+        axes.set_xlabel("% of all objects (the figure at the bar: objects)")
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
+        return figure
+
+    return _svg(draw)
+
+
+def _lines(
+    axes: Axes,
+    epochs: Sequence[float | None],
+    history: Sequence[Mapping[str, float | None]],
+    series: Sequence[tuple[str, str]],
+) -> None:
+    marker = "o" if len(history) < 20 else None
+    for (key, label), colour in zip(series, _COLOURS, strict=False):
+        values = [row.get(key) for row in history]
+        if any(value is not None for value in values):
+            heights = [np.nan if value is None else value for value in values]
+            axes.plot(
+                np.asarray(epochs, float),
+                heights,
+                color=colour,
+                label=label,
+                marker=marker,
+                markersize=3,
+            )
+    if axes.lines:
+        axes.legend()
+
+
+def _short(label: str, most: int = 36) -> str:
+    """A label that leaves room for its bar."""
+    return label if len(label) <= most else label[: most - 1] + "…"
+
+
+def _median(row: Mapping[str, Any], stage: str) -> float:
+    measured = row["stages"].get(stage)
+    return float((measured or {}).get("p50") or 0)
+
+
+def _svg(draw: Any) -> str:
+    """Draw in the kit's style; returns the bare ``<svg>`` element."""
+    buffer = io.StringIO()
+    with mpl.rc_context(_STYLE), warnings.catch_warnings():
+        # A class name in another script: the page's font has it, the one that measures may not.
+        warnings.filterwarnings("ignore", message=r"Glyph .* missing from font")
+        draw().savefig(buffer, format="svg", metadata={"Date": None})
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    text = re.sub(r' xmlns(:\w+)?="[^"]*"', "", text)  # not needed inside HTML
+    return text.replace("xlink:href", "href").replace(_INK, "currentColor").strip()
