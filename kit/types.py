@@ -188,6 +188,10 @@ class Detector(Protocol):
     @property
     def runner(self) -> Runner: ...
 
+    @property
+    def backend(self) -> str:
+        """Name of the backend (or, for a checkpoint, of the family) that loaded it."""
+
     def detect(self, images: Sequence[Picture], *, floor: float | None = None) -> list[Result]:
         """Detect on pictures of any size; ``floor`` is the lowest score returned."""
 

@@ -22,3 +22,12 @@ def add_threads(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--threads", type=int, default=None, metavar="N", help="CPU threads (default: all cores)"
     )
+
+
+def add_engine(parser: argparse.ArgumentParser) -> None:
+    """What runs a bundle."""
+    parser.add_argument(
+        "--backend", default="auto", help="auto (default), or one of `kit list backends`"
+    )
+    parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda or cuda:1")
+    add_threads(parser)

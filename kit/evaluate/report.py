@@ -1,0 +1,165 @@
+"""Score an opened detector on a split, and keep with the figures what they were measured on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from kit.bundle import Bundle
+from kit.cards import bind, plain
+from kit.data.dataset import Dataset
+from kit.data.doctor import usable
+from kit.errors import DataError
+from kit.evaluate.coco import ClassScore, run, summarize
+from kit.evaluate.intervals import bootstrap
+from kit.files import write_json
+from kit.pixels import read_picture
+from kit.progress import SILENT, Progress
+from kit.runtime.detector import EVALUATION_FLOOR
+from kit.types import Detections, Detector
+
+
+@dataclass(frozen=True)
+class EvalReport:
+    """COCO figures of one bundle on one split; see :class:`kit.evaluate.coco.Scores`.
+
+    Attributes:
+        interval: 95 % bootstrap intervals over pictures, ``{"ap": (low, high), "ap50": ...}``;
+            empty where there is no object to find.
+        max_detections: most detections of a picture behind AP and AR.
+        backend, provider, device: what ran it, as the engine itself reports.
+        precision: of the bundle.
+        bundle: its name. bundle_sha256, manifest_sha256: what exactly was measured on what.
+        dataset, split: by name.
+        floor: lowest score that was asked for.
+    """
+
+    ap: float | None
+    ap50: float | None
+    ap75: float | None
+    ar100: float | None
+    per_class: Mapping[str, ClassScore]
+    images: int
+    objects: int
+    interval: Mapping[str, tuple[float, float]]
+    max_detections: Mapping[str, int]
+    backend: str
+    provider: str
+    device: str
+    precision: str
+    bundle: str
+    bundle_sha256: str
+    manifest_sha256: str
+    dataset: str
+    split: str
+    floor: float = EVALUATION_FLOOR
+
+    def save(self, path: Path) -> None:
+        write_json(path, plain(self))
+
+    @classmethod
+    def load(cls, path: Path) -> EvalReport:
+        """Read a report back.
+
+        Raises:
+            DataError: missing, or not such a report.
+        """
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise DataError(
+                f"not an evaluation report ({error})",
+                where=path,
+                fix="make one with `kit evaluate`",
+            ) from error
+        return bind(cls, data, where=path, error=DataError)
+
+
+class Measured(Protocol):
+    """A report of any kind."""
+
+    @property
+    def bundle(self) -> str: ...
+
+    @property
+    def manifest_sha256(self) -> str: ...
+
+
+def evaluate(
+    detector: Detector,
+    bundle: Bundle,
+    dataset: Dataset,
+    split: str,
+    *,
+    progress: Progress = SILENT,
+    floor: float = EVALUATION_FLOOR,
+) -> EvalReport:
+    """Detect on every picture of a split and score the result.
+
+    Args:
+        detector: the bundle, opened.
+        dataset: the whole of it; boxes without an area (see ``kit data check``) are left out.
+        split: which pictures.
+        floor: lowest score asked for; a higher one is quicker and cuts the curve's tail off.
+
+    Raises:
+        DataError: no such split, no picture in it, classes that are not the bundle's, or a picture
+            that can't be read.
+    """
+    dataset = usable(dataset)
+    if dataset.classes != tuple(detector.classes):
+        raise DataError(
+            f"has the classes {', '.join(dataset.classes)}; "
+            f"the bundle detects {', '.join(detector.classes)}",
+            where=dataset.source or dataset.root,
+            fix="rename and order them with `kit data convert SRC --classes MAP.yaml`",
+        )
+    manifest = dataset.manifest(dataset.split(split), rule=f"the {split} split")
+    chosen = dataset.take(manifest)
+    if not len(chosen):
+        raise DataError(f"there is no picture in {split}", where=dataset.source or dataset.root)
+    found: list[Detections] = []
+    for example in progress.track(chosen, f"evaluating on {split}", len(chosen)):
+        picture = read_picture(example.path, bit_depth=dataset.bit_depth)
+        found.append(detector.detect([picture], floor=floor)[0].detections)
+    evaluator = run(chosen, found)
+    scores = summarize(evaluator, chosen)
+    return EvalReport(
+        ap=scores.ap,
+        ap50=scores.ap50,
+        ap75=scores.ap75,
+        ar100=scores.ar100,
+        per_class=scores.per_class,
+        images=scores.images,
+        objects=scores.objects,
+        interval=bootstrap(evaluator, chosen, scores),
+        max_detections=scores.max_detections,
+        backend=detector.backend,
+        provider=detector.runner.provider,
+        device=detector.runner.device,
+        precision=bundle.card.precision,
+        bundle=bundle.card.name,
+        bundle_sha256=bundle.sha256,
+        manifest_sha256=manifest.sha256,
+        dataset=dataset.name,
+        split=split,
+        floor=floor,
+    )
+
+
+def require_same_manifest(*reports: Measured) -> None:
+    """Reports can be compared only where they looked at the same pictures and labels.
+
+    Raises:
+        DataError: they did not.
+    """
+    for other in reports[1:]:
+        if other.manifest_sha256 != reports[0].manifest_sha256:
+            raise DataError(
+                f"{reports[0].bundle} and {other.bundle} were measured on different pictures or "
+                f"labels ({reports[0].manifest_sha256[:12]}, {other.manifest_sha256[:12]})",
+                fix="measure both on the same split of the same dataset",
+            )
