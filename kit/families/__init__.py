@@ -1,1 +1,156 @@
-"""One file per vendor of models: build, loss, graph. The only room that knows a vendor."""
+"""One file per vendor of models. The only room that knows a vendor; torch lives here.
+
+A family is a module that offers the functions of :class:`Family`. It is found by its file name and
+imported when a card names it. Everything a family knows ends at the graph waist.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from kit.errors import CardError, UsageError
+from kit.types import Runner
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A coarse, named part of a network, in the order data flows.
+
+    Attributes:
+        name: in the family's words, e.g. ``backbone 3 (Conv)``, ``neck``, ``head``.
+        prefixes: of the parameters that belong to it.
+    """
+
+    name: str
+    prefixes: tuple[str, ...]
+
+
+class Targets(NamedTuple):
+    """Truth of a batch, on the device. (Named tuples, not dataclasses: engines that move and cast
+    what a module is given look inside them.)
+
+    Attributes:
+        boxes: ``(M, 4)`` float32 xyxy in input pixels.
+        labels: ``(M,)`` int64.
+        picture: ``(M,)`` int64, place in the batch.
+    """
+
+    boxes: Tensor
+    labels: Tensor
+    picture: Tensor
+
+
+class Part(NamedTuple):
+    """One term of a loss: a sum over its targets, and what the sum is to be divided by.
+
+    Kept apart so that several devices can divide by the weight of the whole batch: then two
+    processes give the gradient that one would.
+    """
+
+    total: Tensor
+    weight: Tensor
+
+
+class Outputs(NamedTuple):
+    """Raw outputs of a batch on the device, at the graph waist."""
+
+    boxes: Tensor
+    scores: Tensor
+    features: Tensor | None = None
+
+
+class Loss(Protocol):
+    """A network with its loss, as one module: what the training loop trains."""
+
+    network: nn.Module
+
+    def __call__(self, images: Tensor, targets: Targets) -> Mapping[str, Part]:
+        """Parts of the loss on ``(B, S, S, 3)`` uint8 BGR images."""
+
+    def validate(self, images: Tensor, targets: Targets) -> tuple[Mapping[str, Part], Outputs]:
+        """Loss and detections in one pass, leaving batch normalisation alone."""
+
+    def advance(self, epoch: int, epochs: int) -> None:
+        """Told at the start of each epoch, for losses that change their balance over time."""
+
+
+class Family(Protocol):
+    """What a module in this folder offers."""
+
+    LICENCE: str
+
+    def build(self, architecture: str, classes: int, pretrained_classes: int) -> nn.Module:
+        """A network with fresh weights. Layers that don't depend on the classes have the shapes
+        they have in a network for ``pretrained_classes``, so pretrained ones can be copied."""
+
+    def read_state(self, path: Path) -> dict[str, Tensor]:
+        """Tensors of a published checkpoint, by the names :meth:`build` uses. Nothing is run."""
+
+    def class_layers(self, network: nn.Module) -> tuple[str, ...]:
+        """Prefixes of the layers that depend on the classes."""
+
+    def stages(self, network: nn.Module) -> tuple[Stage, ...]:
+        """The network's stages, first to last."""
+
+    def loss(self, network: nn.Module, extra: Mapping[str, Any]) -> Any:
+        """A :class:`Loss`; ``extra`` is the recipe's, checked here."""
+
+    def graph(self, network: nn.Module, size: int) -> nn.Module:
+        """The network at the graph waist, ready to run or export: uint8 images to
+        ``(boxes, scores, features)``."""
+
+    def needs_suppression(self, network: nn.Module) -> bool:
+        """Whether the graph's boxes still need non-maximum suppression."""
+
+    def runner(self, bundle: Any, *, device: str = "auto", threads: int | None = None) -> Runner:
+        """Run a checkpoint bundle."""
+
+
+def names() -> list[str]:
+    """Families there are: the files in this folder that are not its machinery."""
+    return sorted(
+        path.stem
+        for path in Path(__file__).parent.glob("*.py")
+        if path.stem not in ("__init__", "checkpoint", "runner")
+    )
+
+
+def load_family(name: str) -> Family:
+    """Import a family by name.
+
+    Raises:
+        CardError: there is no such family.
+        MissingPackage: its vendor's package is not installed.
+    """
+    if name not in names():
+        raise CardError("there is no such family", where=name, fix=f"one of: {', '.join(names())}")
+    module: Any = import_module(f"kit.families.{name}")
+    return module  # type: ignore[no-any-return]  # mypy checks each module against Family in tests
+
+
+def pick_device(device: str) -> torch.device:
+    """``auto`` is the first GPU where there is one, else the CPU.
+
+    Raises:
+        UsageError: the device asked for is not there.
+    """
+    if device == "auto":
+        return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+    except RuntimeError as error:
+        raise UsageError("not a device", where=device, fix="cpu, cuda or cuda:N") from error
+    if chosen.type == "cuda" and not torch.cuda.is_available():
+        raise UsageError(
+            "no GPU can be used here",
+            where=device,
+            fix="look at `nvidia-smi`, start the container with --gpus, or take --device cpu",
+        )
+    return chosen

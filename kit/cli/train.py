@@ -1,0 +1,118 @@
+"""Fine-tune a detector on a labelled folder.
+
+The run's directory holds the settings, the manifests, the learning curve (history.csv, .json and
+report.html) and, when it is done, two bundles: best/ (by AP on valid) and last/. It can be stopped
+with Ctrl-C and resumed, also after a crash.
+
+example: kit train yolov8n bccd --epochs 30 --size 416 --out runs/bccd
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from kit.cli.options import add_out, add_seed, add_source, add_threads
+from kit.cli.output import Output
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "model", metavar="MODEL", help="name of a model card: see `kit list models`"
+    )
+    add_source(parser)
+    parser.add_argument(
+        "--sample", type=Path, metavar="MANIFEST", help="train on these pictures only"
+    )
+    parser.add_argument(
+        "--recipe", default="default", metavar="NAME", help="see `kit list recipes`"
+    )
+    parser.add_argument(
+        "--start", default="coco", metavar="START", help="coco, random, or a checkpoint's path"
+    )
+    parser.add_argument("--size", type=int, metavar="S", help="side of the input in pixels")
+    parser.add_argument("--epochs", type=int, metavar="N", help="passes over the training pictures")
+    parser.add_argument(
+        "--batch", type=int, metavar="N", help="pictures per step, over all devices"
+    )
+    parser.add_argument(
+        "--workers", type=int, metavar="N", help="processes that draw pictures ahead"
+    )
+    parser.add_argument("--nodes", type=int, default=1, metavar="N", help="machines (torchrun)")
+    parser.add_argument(
+        "--device", default="auto", metavar="D", help="auto, cpu, cuda, cuda:1, or cuda:0,1 for two"
+    )
+    parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    parser.add_argument(
+        "--download", action="store_true", help="fetch the pretrained weights if they are missing"
+    )
+    add_threads(parser)
+    add_seed(parser)
+    add_out(parser, "directory of the run")
+
+
+def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
+    from kit.finetune.loop import Machine
+    from kit.finetune.prepare import prepare
+    from kit.finetune.train import train
+
+    job = prepare(
+        args.model,
+        args.source,
+        sample=args.sample,
+        recipe=args.recipe,
+        start=args.start,
+        seed=args.seed,
+        download=args.download,
+        progress=out,
+        size=args.size,
+        epochs=args.epochs,
+        batch=args.batch,
+    )
+    recipe = job.recipe
+    out.print(
+        f"{job.model.name} ({job.model.licence}) on {job.train.name}: {len(job.train)} pictures, "
+        f"{job.train_manifest.objects} objects; {recipe.epochs} epochs of batch {recipe.batch} at "
+        f"{recipe.size} px, seed {job.seed}"
+    )
+    machine = Machine(args.device, args.nodes, args.threads, args.workers)
+    bundle = train(
+        job, args.out, machine, resume=args.resume, progress=out, on_epoch=_Live(out, recipe.epochs)
+    )
+    reached = bundle.card.reports["valid"]
+    out.print(
+        f"best: epoch {bundle.card.training['epoch']}, valid AP50 {reached['ap50']:.3f}, "
+        f"AP {reached['ap']:.3f} -> {bundle.directory}"
+    )
+    return {
+        "run": str(args.out),
+        "bundle": str(bundle.directory),
+        "bundle_sha256": bundle.sha256,
+        "valid": dict(reached),
+        "training": dict(bundle.card.training),
+    }
+
+
+class _Live:
+    """One line of the learning curve after each epoch."""
+
+    HEADER = ("epoch", "lr", "train loss", "valid loss", "valid AP50", "valid AP", "seconds")
+
+    def __init__(self, out: Output, epochs: int | None) -> None:
+        self._out, self._epochs, self._begun = out, epochs, False
+
+    def __call__(self, standing: Any) -> None:
+        if not self._begun:
+            self._out.note("  ".join(f"{name:>10}" for name in self.HEADER))
+            self._begun = True
+        row = standing.history[-1]
+        cells = (
+            f"{row['epoch']}/{self._epochs}",
+            f"{row['lr']:.2e}",
+            *(f"{row[k]:.3f}" for k in ("train_loss", "valid_loss")),
+            *("-" if row[k] is None else f"{row[k]:.3f}" for k in ("ap50", "ap")),
+            f"{row['seconds'] + row['valid_seconds']:.1f}",
+        )
+        best = "  best" if standing.best_epoch == row["epoch"] - 1 else ""
+        self._out.note("  ".join(f"{cell:>10}" for cell in cells) + best)

@@ -1,0 +1,79 @@
+"""Write a network at the graph waist as ONNX. The only step of an export that needs torch."""
+
+from __future__ import annotations
+
+import io
+import json
+import warnings
+from collections.abc import Mapping
+
+import numpy as np
+import onnx
+import torch
+from torch import nn
+
+from kit.errors import BundleError
+from kit.runtime.contract import FEATURES, INPUT, OUTPUTS, check
+
+OPSET = 17
+"""Old enough for every consumer (the CUDA provider lacks some newer operators), new enough for
+LayerNormalization."""
+
+
+def write_graph(graph: nn.Module, *, size: int, classes: int, metadata: Mapping[str, str]) -> bytes:
+    """Export, check and label a graph.
+
+    Args:
+        graph: ``(B, S, S, 3)`` uint8 BGR to ``(boxes, scores, features)``.
+        size: S, fixed in the file; the batch is left open.
+        classes: C.
+        metadata: strings stored inside the file.
+
+    Returns:
+        The file's bytes, with no data outside of it.
+
+    Raises:
+        BundleError: the graph breaks the promise of the waist, or is not valid ONNX.
+    """
+    # two different pictures: were the batch frozen at one, the second would tell
+    images = torch.from_numpy(
+        np.random.default_rng(0).integers(0, 256, (2, size, size, 3), dtype=np.uint8)
+    )
+    graph = graph.cpu().eval()
+    with torch.inference_mode():
+        outputs = graph(images)
+    arrays = [value.numpy() for value in outputs if value is not None]
+    check(*arrays, classes=classes, batch=2, size=size)
+    names = (*OUTPUTS, FEATURES)[: len(arrays)]
+
+    file = io.BytesIO()
+    with warnings.catch_warnings(), torch.inference_mode():
+        # the tracer warns of python branches on shapes; the size is fixed on purpose, and the
+        # parity gate runs what comes out
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            graph,
+            (images,),
+            file,  # type: ignore[arg-type]  # a file is taken too without dynamo
+            opset_version=OPSET,
+            input_names=[INPUT],
+            output_names=names,
+            dynamic_axes={name: {0: "batch"} for name in (INPUT, *names)},
+            dynamo=False,  # its graphs are plainer, and it folds batch normalisation into filters
+        )
+    model = onnx.load_from_string(file.getvalue())
+    for output, value in zip(model.graph.output, arrays, strict=True):
+        for axis, length in enumerate(value.shape[1:], 1):  # all but the batch are fixed: say so
+            output.type.tensor_type.shape.dim[axis].dim_value = length
+    onnx.helper.set_model_props(model, dict(metadata))
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except onnx.checker.ValidationError as error:
+        raise BundleError(f"the exported graph is not valid ONNX ({error})") from error
+    content: bytes = model.SerializeToString()
+    return content
+
+
+def as_text(value: object) -> str:
+    """A value for the file's metadata."""
+    return value if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,132 @@
+"""Read the tensors of a ``.pt`` file without running any of its code.
+
+A ``.pt`` is a pickle, and a pickle is a program. This reader knows how to rebuild tensors and a
+dozen harmless containers; classes of model code become inert records whose attributes can be
+walked; anything else stops the reading. So an original YOLOv5 file, whose classes no longer exist,
+reads like any other, and a hostile file reads not at all.
+"""
+
+from __future__ import annotations
+
+import collections
+import pickle
+import types
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from kit.errors import WeightsError
+
+
+def _encode(text: str, encoding: str) -> bytes:
+    """What NumPy scalars are stored through; always as latin1."""
+    return text.encode(encoding if encoding == "latin1" else "ascii")
+
+
+_ALLOWED: dict[tuple[str, str], Any] = {
+    ("collections", "OrderedDict"): collections.OrderedDict,
+    ("_codecs", "encode"): _encode,
+    ("builtins", "set"): set,
+    ("__builtin__", "set"): set,
+    ("torch", "Size"): torch.Size,
+    ("torch", "device"): torch.device,
+    ("torch._utils", "_rebuild_tensor_v2"): torch._utils._rebuild_tensor_v2,
+    ("torch._utils", "_rebuild_parameter"): torch._utils._rebuild_parameter,
+}
+_KINDS = "Float Double Half BFloat16 Long Int Short Char Byte Bool"
+_STORAGES = {f"{kind}Storage" for kind in _KINDS.split()}
+_MODEL_CODE = ("models", "utils", "ultralytics", "torch.nn", "torchvision", "detectron2")
+"""Top modules whose classes may be named by a checkpoint; they are never imported from it."""
+
+_DATA_ONLY = {"pathlib", "datetime", "numpy", "dill", "argparse"}
+"""Modules seen in the side information of real checkpoints (paths, dates, options)."""
+
+
+class Record:
+    """Stands in for an object of model code: holds its state, does nothing."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.args = args
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Record:
+        return self
+
+    def __setstate__(self, state: Any) -> None:
+        if isinstance(state, dict):
+            self.__dict__.update(state)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise pickle.PicklingError("a record is for reading only")
+
+    # containers of model code (ModuleList, namespaces) may be filled item by item
+    def __setitem__(self, key: Any, value: Any) -> None:
+        pass
+
+    def append(self, value: Any) -> None:
+        pass
+
+    def extend(self, values: Any) -> None:
+        pass
+
+
+class _Refused(pickle.UnpicklingError):
+    """It names something that is on no list."""
+
+
+class _Unpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) in _ALLOWED:
+            return _ALLOWED[module, name]
+        value = getattr(torch, name, None) if module == "torch" else None
+        if name in _STORAGES or isinstance(value, torch.dtype):
+            return value
+        top = module.partition(".")[0]
+        if top in _DATA_ONLY or any(module == m or module.startswith(m + ".") for m in _MODEL_CODE):
+            return type(name, (Record,), {"__module__": f"checkpoint.{module}"})
+        raise _Refused(f"it asks for {module}.{name}")
+
+
+_PICKLE = types.ModuleType("kit_restricted_pickle")
+_PICKLE.Unpickler = _Unpickler  # type: ignore[attr-defined]
+_PICKLE.load = lambda file, **options: _Unpickler(file, **options).load()  # type: ignore[attr-defined]
+
+
+def read_checkpoint(path: Path) -> Any:
+    """The content of a ``.pt`` or ``.pth`` file; model objects are :class:`Record`.
+
+    Raises:
+        WeightsError: unreadable, damaged, or it names code that no checkpoint needs.
+    """
+    try:
+        return torch.load(path, map_location="cpu", pickle_module=_PICKLE, weights_only=False)
+    except _Refused as error:
+        raise WeightsError(
+            f"refused: {error}, which no checkpoint needs; loading it could run code",
+            where=path,
+            fix="get the file from its maker again, and compare its sha256",
+        ) from error
+    except OSError as error:
+        raise WeightsError(f"can't be read ({error.strerror or error})", where=path) from error
+    except Exception as error:  # a damaged pickle fails in any way it likes
+        raise WeightsError(f"not a readable checkpoint ({error})", where=path) from error
+
+
+def tensors_of(module: Any) -> dict[str, Tensor]:
+    """The state dict of a :class:`Record` that stood for an ``nn.Module``: parameters and buffers
+    by dotted name, as float32 where they are floating."""
+    found: dict[str, Tensor] = {}
+
+    def walk(record: Any, prefix: str) -> None:
+        state = vars(record) if isinstance(record, Record) else {}
+        for kind in ("_parameters", "_buffers"):
+            for name, value in (state.get(kind) or {}).items():
+                if isinstance(value, Tensor):
+                    plain = value.detach()
+                    found[prefix + name] = plain.float() if plain.is_floating_point() else plain
+        for name, child in (state.get("_modules") or {}).items():
+            walk(child, f"{prefix}{name}.")
+
+    walk(module, "")
+    return found

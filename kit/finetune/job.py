@@ -1,0 +1,119 @@
+"""What determines a training run, and the directory it fills."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from kit import __version__
+from kit.cards import ModelCard, Recipe, plain, replace
+from kit.data.dataset import Dataset
+from kit.data.manifest import Manifest
+from kit.errors import UsageError
+from kit.files import sha256_json, write_json
+
+STEPS = 1000
+"""Optimizer steps the default schedule aims at: enough to settle from pretrained weights, whatever
+the number of pictures, as in the BiT-HyperRule (Kolesnikov et al., 2020), which fixes steps too."""
+
+EPOCHS = (30, 150)
+"""Fewest and most epochs the default schedule chooses."""
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """Everything that determines the weights a run ends with.
+
+    Attributes:
+        model: card of the detector.
+        recipe: with nothing left to choose.
+        start: ``coco``, ``random`` or a path; ``weights`` is the file it led to, None for random.
+        train, valid: the pictures, usable boxes only, in the order of their manifests.
+    """
+
+    model: ModelCard
+    recipe: Recipe
+    start: str
+    weights: Path | None
+    weights_sha256: str | None
+    train: Dataset
+    valid: Dataset
+    train_manifest: Manifest
+    valid_manifest: Manifest
+    seed: int
+
+    def facts(self) -> dict[str, Any]:
+        """The run in plain data; equal facts give equal weights on one machine's CPU."""
+        return {
+            "model": self.model.name,
+            "architecture": self.model.architecture,
+            "start": self.start,
+            "weights_sha256": self.weights_sha256,
+            "classes": list(self.train.classes),
+            "source": self.train.source,
+            "train": self.train_manifest.sha256,
+            "valid": self.valid_manifest.sha256,
+            "recipe": plain(self.recipe),
+            "seed": self.seed,
+            "versions": {"kit": __version__, **_versions("torch", self.model.family)},
+        }
+
+    @property
+    def sha256(self) -> str:
+        return sha256_json(self.facts())
+
+
+def resolve(recipe: Recipe, model: ModelCard, pictures: int, **chosen: Any) -> Recipe:
+    """Fill in what the recipe leaves open, from the dataset alone, so that studies don't tune.
+
+    Args:
+        pictures: in the training sample.
+        chosen: what the user set; None means not set.
+    """
+    recipe = replace(recipe, **{name: value for name, value in chosen.items() if value is not None})
+    epochs = recipe.epochs or min(
+        max(math.ceil(STEPS * recipe.batch / max(pictures, 1)), EPOCHS[0]), EPOCHS[1]
+    )
+    lr = recipe.lr or {"adamw": 0.001, "sgd": 0.01}[recipe.optimizer]
+    return replace(recipe, epochs=epochs, lr=lr, size=recipe.size or model.input.size)
+
+
+def open_run(directory: Path, job: Job, *, resume: bool) -> None:
+    """Make the run's directory, or check that it holds this very run.
+
+    Raises:
+        UsageError: it holds a run already and ``resume`` is not asked for, or holds another one.
+    """
+    settings = directory / "run.json"
+    facts = job.facts()
+    if settings.is_file():
+        before = json.loads(settings.read_text(encoding="utf-8"))
+        if not resume:
+            raise UsageError(
+                "holds a run already", where=directory, fix="go on with --resume, or choose --out"
+            )
+        if before != facts:
+            changed = sorted(k for k in {*before, *facts} if before.get(k) != facts.get(k))
+            raise UsageError(
+                f"holds another run, with a different {', '.join(changed)}",
+                where=directory,
+                fix="repeat the options it was started with, or choose another --out",
+            )
+        return
+    if resume:
+        raise UsageError("holds no run to resume", where=directory)
+    if directory.exists() and any(directory.iterdir()):
+        raise UsageError("is not empty", where=directory, fix="choose another --out")
+    job.train_manifest.save(directory / "train.json")
+    job.valid_manifest.save(directory / "valid.json")
+    write_json(settings, facts)
+
+
+def _versions(*packages: str) -> dict[str, str]:
+    """Of those that are installed."""
+    return {package: version(package) for package in packages if find_spec(package) is not None}

@@ -1,0 +1,306 @@
+"""The training loop. One for every family; the engine underneath is Lightning Fabric.
+
+The loss, the model and the pictures are given; the loop knows only steps, epochs and when to stop.
+Every random draw is a function of the seed and the place in the run, so a run that was killed goes
+on to the weights it would have reached.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+from lightning_fabric import Fabric
+
+from kit.bundle import BundleCard
+from kit.errors import RunFailed, Stopped
+from kit.families import Family, Loss, Targets
+from kit.finetune.augment import Augment
+from kit.finetune.batches import Batch, Draws, Order, Pictures, loader, steps_per_epoch
+from kit.finetune.interrupt import Interrupt
+from kit.finetune.job import Job
+from kit.finetune.optimise import Average, make_optimizer, rate
+from kit.finetune.state import Standing, load_state, save_best, save_history, save_state
+from kit.finetune.validate import Validation, Validator
+from kit.progress import SILENT, Progress
+
+MEMORY_SHARE = 0.3
+"""Share of the free memory that may hold decoded pictures."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a run is trained on; it changes the speed, not the job.
+
+    Attributes:
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, or ``cuda:0,1`` for two.
+        nodes: machines; several are started by ``torchrun`` or the cluster's scheduler.
+        threads: CPU threads for torch; None means all cores.
+        workers: processes that draw pictures ahead; None chooses.
+    """
+
+    device: str = "auto"
+    nodes: int = 1
+    threads: int | None = None
+    workers: int | None = None
+
+
+class Loop:
+    """Trains one job in one directory.
+
+    Args:
+        fabric: launched.
+        network: with its start loaded, the same on every rank.
+        card: how validation decodes; also what the bundles will say.
+    """
+
+    def __init__(
+        self,
+        fabric: Fabric,
+        job: Job,
+        family: Family,
+        network: torch.nn.Module,
+        card: BundleCard,
+        directory: Path,
+        *,
+        workers: int,
+        progress: Progress = SILENT,
+    ) -> None:
+        self._fabric, self._job, self._directory = fabric, job, directory
+        self._progress = progress if fabric.is_global_zero else SILENT
+        self._workers, recipe = workers, job.recipe
+        assert recipe.epochs is not None
+        assert recipe.lr is not None
+        self._epochs, self._lr = recipe.epochs, recipe.lr
+        self._per_epoch = steps_per_epoch(len(job.train), recipe.batch, fabric.world_size)
+        self._steps = self._per_epoch * self._epochs
+
+        if fabric.world_size > 1 and fabric.device.type == "cuda":
+            convert: Any = torch.nn.SyncBatchNorm.convert_sync_batchnorm  # untyped
+            network = convert(network)
+        network = network.to(memory_format=torch.channels_last)  # faster on CPU and GPU alike
+        loss: Any = family.loss(network, recipe.extra)
+        optimizer = make_optimizer(network, recipe)
+        self._model, self._optimizer = fabric.setup(loss, optimizer)
+        self._loss: Any = loss
+        self._network = network
+        self._average = Average(network, recipe.ema * self._steps)
+        self._averaged: Loss = family.loss(self._average.network, recipe.extra)
+
+        room = int(psutil.virtual_memory().available * MEMORY_SHARE)
+        limit = room // max(1, (workers + 1) * fabric.world_size)
+        pictures = Pictures(job.train, card.input, limit=limit)
+        augment = Augment(recipe, card.input.size, card.input.fill)
+        self._draws = Draws(pictures, augment, recipe, self._epochs, job.seed)
+        self._validator = Validator(job.valid, card, batch=recipe.batch, limit=limit)
+        self._faults: set[str] = set()
+        self.standing = Standing(micro=math.ceil(recipe.batch / fabric.world_size))
+
+    def restore(self) -> bool:
+        """Go on from the directory's last state, if there is one."""
+        found = load_state(self._directory)
+        if found is None:
+            return False
+        self.standing, content = found
+        self._network.load_state_dict(content["network"])
+        self._average.restore(content["average"])
+        self._optimizer.load_state_dict(content["optimizer"])
+        return True
+
+    def run(self, on_epoch: Callable[[Standing], None] | None = None) -> Standing:
+        """Train to the end of the schedule, or until AP on valid stops rising.
+
+        Args:
+            on_epoch: called on the first rank after each epoch.
+
+        Raises:
+            Stopped: by a signal, after saving.
+            RunFailed: the loss is not finite, or one picture doesn't fit in memory.
+        """
+        standing, patience = self.standing, self._job.recipe.patience
+        with Interrupt() as interrupt:
+            while standing.epoch < self._epochs:
+                self._train_epoch(interrupt)
+                self._end_epoch()
+                if on_epoch is not None and self._fabric.is_global_zero:
+                    on_epoch(standing)
+                if patience and standing.epoch - standing.best_epoch > patience:
+                    self._progress.note(f"AP on valid has not risen for {patience} epochs")
+                    break
+        return standing
+
+    def _train_epoch(self, interrupt: Interrupt) -> None:
+        standing, fabric, job = self.standing, self._fabric, self._job
+        self._model.train()
+        self._loss.advance(standing.epoch, self._epochs)
+        self._averaged.advance(standing.epoch, self._epochs)
+        order = Order(
+            len(job.train),
+            job.recipe.batch,
+            standing.epoch,
+            job.seed,
+            first=standing.step,
+            rank=fabric.global_rank,
+            ranks=fabric.world_size,
+        )
+        pin = fabric.device.type == "cuda"
+        batches = loader(self._draws, order, workers=self._workers, pin=pin)
+        label = f"epoch {standing.epoch + 1}/{self._epochs}"
+        begun = time.perf_counter()
+        for batch in self._progress.track(batches, label, total=len(order)):
+            self._note_faults(batch)
+            self._step(batch)
+            standing.step += 1
+            if interrupt.number is not None:
+                standing.seconds += time.perf_counter() - begun
+                self.save()
+                raise Stopped(
+                    f"stopped in epoch {standing.epoch + 1} of {self._epochs}, saved",
+                    number=interrupt.number,
+                    fix="the same command with --resume goes on",
+                )
+        standing.seconds += time.perf_counter() - begun
+
+    def _step(self, batch: Batch) -> None:
+        """One optimizer step. Where the batch doesn't fit in memory it is cut, and stays cut; the
+        gradient is then that of the whole batch but for the batch statistics."""
+        step = self.standing.epoch * self._per_epoch + self.standing.step
+        for group in self._optimizer.param_groups:
+            group["lr"] = self._lr * rate(self._job.recipe, step, self._steps)
+        while True:
+            self._optimizer.zero_grad(set_to_none=True)
+            try:
+                sums = self._backward(batch)
+                break
+            except (torch.cuda.OutOfMemoryError, MemoryError) as error:
+                self._cut(error)
+        if self._job.recipe.clip is not None:
+            self._fabric.clip_gradients(
+                self._model, self._optimizer, max_norm=self._job.recipe.clip
+            )
+        self._optimizer.step()
+        self._average.update(self._network)
+        for name, (total, weight) in sums.items():
+            before = self.standing.sums.get(name, [0.0, 0.0])
+            self.standing.sums[name] = [before[0] + total, before[1] + weight]
+
+    def _backward(self, batch: Batch) -> dict[str, tuple[float, float]]:
+        """Accumulate the gradient; returns the loss by part as sums and weights over all ranks."""
+        fabric, ranks = self._fabric, self._fabric.world_size
+        count = len(batch.images)
+        sums: dict[str, tuple[float, float]] = {}
+        cuts = range(0, count, self.standing.micro)
+        for start in cuts:
+            images, targets = _slice(batch, start, self.standing.micro, fabric.device)
+            with fabric.no_backward_sync(self._model, enabled=start != cuts[-1]):
+                parts = self._model(images, targets)
+                names = list(parts)
+                # divided by the weight of all ranks: then the mean over ranks, which the engine
+                # takes, is the gradient that one process would have
+                table: Any = torch.stack(
+                    [torch.stack([parts[n].total.detach(), parts[n].weight]) for n in names]
+                )
+                table = fabric.all_reduce(table, reduce_op="sum") if ranks > 1 else table
+                weights = table[:, 1].clamp(min=1)
+                total = sum(parts[n].total / weights[i] for i, n in enumerate(names))
+                fabric.backward(total * (ranks * len(images) / count))
+            for name, (value, weight) in zip(names, table.tolist(), strict=True):
+                if not math.isfinite(value):
+                    raise RunFailed(
+                        f"the loss ({name}) is not finite in epoch {self.standing.epoch + 1}",
+                        fix="try a lower learning rate; look for odd boxes with `kit data check`",
+                    )
+                before = sums.get(name, (0.0, 0.0))
+                sums[name] = (before[0] + value, before[1] + weight)
+        return sums
+
+    def _cut(self, error: BaseException) -> None:
+        if self.standing.micro == 1:
+            raise RunFailed(
+                "not even one picture fits in the device's memory", fix="try a smaller --size"
+            ) from error
+        self.standing.micro = math.ceil(self.standing.micro / 2)
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        self._progress.note(
+            f"out of memory: going on with {self.standing.micro} pictures at a time on each device"
+        )
+
+    def _end_epoch(self) -> None:
+        """Validate the averaged weights, keep them if they are the best, and save."""
+        standing = self.standing
+        if self._fabric.is_global_zero:
+            begun = time.perf_counter()
+            validation = self._validator(self._averaged, self._fabric.device)
+            standing.history.append(self._row(validation, time.perf_counter() - begun))
+            ap = validation.scores.ap or 0.0
+            if ap > standing.best:
+                standing.best, standing.best_epoch = ap, standing.epoch
+                save_best(self._directory, self._average.network)
+        # every rank must agree on when to stop
+        standing.best, standing.best_epoch = self._fabric.broadcast(
+            (standing.best, standing.best_epoch)
+        )
+        standing.epoch, standing.step = standing.epoch + 1, 0
+        standing.sums, standing.seconds = {}, 0.0
+        self.save()
+        if self._fabric.is_global_zero:
+            save_history(self._directory, standing.history)
+        self._fabric.barrier()
+
+    def save(self) -> None:
+        """Write the state, on the first rank."""
+        if self._fabric.is_global_zero:
+            save_state(
+                self._directory,
+                self.standing,
+                {
+                    "network": self._network.state_dict(),
+                    "average": self._average.state(),
+                    "optimizer": self._optimizer.state_dict(),
+                },
+            )
+
+    def averaged_state(self) -> dict[str, torch.Tensor]:
+        """The averaged weights."""
+        return self._average.network.state_dict()
+
+    def _row(self, validation: Validation, seconds: float) -> dict[str, Any]:
+        standing, scores = self.standing, validation.scores
+        losses = {name: total / max(weight, 1.0) for name, (total, weight) in standing.sums.items()}
+        return {
+            "epoch": standing.epoch + 1,
+            "lr": self._optimizer.param_groups[0]["lr"],
+            "train_loss": sum(losses.values()),
+            "valid_loss": sum(validation.loss.values()),
+            "ap": scores.ap,
+            "ap50": scores.ap50,
+            "seconds": round(standing.seconds, 3),
+            "valid_seconds": round(seconds, 3),
+            **{f"train_{name}": value for name, value in losses.items()},
+            **{f"valid_{name}": value for name, value in validation.loss.items()},
+        }
+
+    def _note_faults(self, batch: Batch) -> None:
+        for fault in batch.faults:
+            if fault not in self._faults:
+                self._faults.add(fault)
+                self._progress.note(f"warning: {fault}; another picture is drawn in its place")
+
+
+def _slice(
+    batch: Batch, start: int, count: int, device: torch.device
+) -> tuple[torch.Tensor, Targets]:
+    """Pictures ``start:start + count`` of a batch and their targets, on the device."""
+    boxes, labels, picture = batch.targets
+    chosen = (picture >= start) & (picture < start + count)
+    columns = (boxes[chosen], labels[chosen], picture[chosen] - start)
+    images = batch.images[start : start + count]
+    moved = (column.to(device, non_blocking=True) for column in columns)
+    return images.to(device, non_blocking=True), Targets(*moved)

@@ -1,0 +1,75 @@
+"""Optimizer, learning-rate schedule and weight average."""
+
+from __future__ import annotations
+
+import copy
+import math
+from typing import Any
+
+import torch
+from torch import nn
+
+from kit.cards import Recipe
+
+
+def make_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """AdamW or SGD with Nesterov momentum; weight decay on matrices and filters only: it would
+    pull biases and the scales of normalisation towards zero for no gain."""
+    if recipe.lr is None:
+        raise ValueError("the recipe's learning rate must be resolved first")
+    trained = [p for p in network.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in trained if p.ndim > 1], "weight_decay": recipe.weight_decay},
+        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    if recipe.optimizer == "sgd":
+        momentum = recipe.momentum
+        return torch.optim.SGD(groups, recipe.lr, momentum=momentum, nesterov=momentum > 0)
+    return torch.optim.AdamW(groups, recipe.lr, betas=(recipe.momentum, 0.999))
+
+
+def rate(recipe: Recipe, step: int, steps: int) -> float:
+    """Factor on the learning rate at a step, in 0..1: linear warm-up, then the schedule, down to a
+    hundredth at the last step."""
+    warm = round(recipe.warmup * steps)
+    if step < warm:
+        return (step + 1) / (warm + 1)
+    if recipe.schedule == "constant":
+        return 1.0
+    done = (step - warm) / max(steps - warm - 1, 1)
+    if recipe.schedule == "linear":
+        return 1.0 - 0.99 * done
+    return 0.01 + 0.99 * (1 + math.cos(math.pi * done)) / 2
+
+
+class Average:
+    """Exponential moving average of a network's weights and statistics.
+
+    The decay grows with the steps taken, ``(1 + t) / (10 + t)``, up to ``1 - 1 / horizon``, so that
+    the first steps of a short training don't drown in the start.
+    """
+
+    def __init__(self, network: nn.Module, horizon: float) -> None:
+        self.network = copy.deepcopy(network).eval().requires_grad_(False)
+        self.horizon = horizon
+        self.steps = 0
+
+    @torch.no_grad()
+    def update(self, network: nn.Module) -> None:
+        self.steps += 1
+        decay = 0.0
+        if self.horizon > 1:
+            decay = min(1 - 1 / self.horizon, (1 + self.steps) / (10 + self.steps))
+        new = network.state_dict()
+        for name, kept in self.network.state_dict().items():
+            if kept.is_floating_point():
+                kept.lerp_(new[name].to(kept), 1 - decay)
+            else:
+                kept.copy_(new[name])
+
+    def state(self) -> dict[str, Any]:
+        return {"network": self.network.state_dict(), "steps": self.steps}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.network.load_state_dict(state["network"])
+        self.steps = int(state["steps"])

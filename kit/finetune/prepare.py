@@ -1,0 +1,102 @@
+"""From what the user asks for to a :class:`Job`: data examined, weights found, recipe resolved."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kit.cards import ModelCard, Recipe, load_card
+from kit.data.dataset import Dataset
+from kit.data.doctor import examine, usable
+from kit.data.manifest import Manifest
+from kit.data.source import open_source
+from kit.errors import DataError, WeightsError
+from kit.files import sha256_file
+from kit.finetune.job import Job, resolve
+from kit.progress import SILENT, Progress
+from kit.weights import require
+
+
+def prepare(
+    model: str,
+    source: str,
+    *,
+    sample: Path | None = None,
+    recipe: str = "default",
+    start: str = "coco",
+    seed: int = 0,
+    download: bool = False,
+    progress: Progress = SILENT,
+    **chosen: Any,
+) -> Job:
+    """Gather a job.
+
+    Args:
+        model: name of a model card. source: folder or dataset card.
+        sample: a manifest of training pictures; None trains on the whole train split.
+        recipe: name of a recipe, or a YAML file.
+        start: ``coco``, ``random``, or a path to a checkpoint or bundle.
+        chosen: ``epochs``, ``batch`` and ``size`` where the user sets them.
+
+    Raises:
+        DataError: the dataset has errors, no splits, or nothing to train on.
+        WeightsError: the pretrained weights are not here.
+    """
+    card = load_card(ModelCard, model)
+    settings = load_card(Recipe, recipe)
+    weights = _weights(card, start, download=download, progress=progress)
+    found = open_source(source, progress=progress)
+    found.split("train"), found.split("valid")  # a folder without splits is told so first
+    diagnosis = examine(found, progress=progress)
+    diagnosis.require_sound(source)
+    for warning in diagnosis.warnings:
+        progress.note(str(warning))
+    dataset = usable(found)
+    train = dataset.manifest(dataset.split("train"), rule="the train split")
+    if sample is not None:
+        train = _sampled(dataset, Manifest.load(sample), sample)
+    valid = dataset.manifest(dataset.split("valid"), rule="the valid split")
+    if not train.objects or not valid.objects:
+        raise DataError("train and valid must hold at least one object each", where=source)
+    digest = None
+    if weights is not None:
+        digest = sha256_file(weights / "card.json" if weights.is_dir() else weights)
+    return Job(
+        model=card,
+        recipe=resolve(settings, card, len(train.ids), **chosen),
+        start=start,
+        weights=weights,
+        weights_sha256=digest,
+        train=dataset.take(train),
+        valid=dataset.take(valid),
+        train_manifest=train,
+        valid_manifest=valid,
+        seed=seed,
+    )
+
+
+def _weights(card: ModelCard, start: str, *, download: bool, progress: Progress) -> Path | None:
+    if start == "random":
+        return None
+    if start == "coco":
+        return require(card, allow_download=download, progress=progress)
+    path = Path(start)
+    if not path.exists():
+        raise WeightsError(
+            "there is no such start", where=start, fix="coco, random, or a checkpoint's path"
+        )
+    return path
+
+
+def _sampled(dataset: Dataset, manifest: Manifest, path: Path) -> Manifest:
+    """The manifest again, from this dataset; it must be of the same pictures, and of train only."""
+    pictures = [dataset.index.get(id_, -1) for id_ in manifest.ids]
+    allowed = {int(i) for i in dataset.split("train")}
+    if not set(pictures) <= allowed:
+        raise DataError("lists pictures that are not in the train split", where=path)
+    again = dataset.manifest(np.array(pictures), rule=manifest.rule, seed=manifest.seed)
+    if again.pictures != manifest.pictures:
+        raise DataError("lists pictures that have changed since", where=path)
+    return again

@@ -1,0 +1,97 @@
+"""Loss and AP on the validation pictures, in one pass and through the decode that serves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from kit.bundle import BundleCard
+from kit.data.dataset import Dataset
+from kit.evaluate.coco import Scores, score
+from kit.families import Loss, Part
+from kit.finetune.batches import make_targets
+from kit.pixels import read_picture
+from kit.runtime.detector import EVALUATION_FLOOR
+from kit.runtime.fit import Fit, Placement
+from kit.runtime.suppress import decode
+from kit.types import Detections, Ignore, Picture
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Loss by part, and COCO scores, on the validation pictures."""
+
+    loss: dict[str, float]
+    scores: Scores
+
+
+class Validator:
+    """Keeps the fitted validation pictures and scores networks on them.
+
+    Args:
+        dataset: the validation pictures, usable boxes only.
+        card: how the bundle being trained will decode.
+        batch: pictures a pass.
+        limit: bytes of pictures kept in memory.
+    """
+
+    def __init__(self, dataset: Dataset, card: BundleCard, *, batch: int, limit: int) -> None:
+        self._dataset, self._card, self._batch = dataset, card, batch
+        self._fit, self._room = Fit(card.input), limit
+        self._kept: dict[int, tuple[Picture, Placement]] = {}
+
+    def __call__(self, loss: Loss, device: torch.device) -> Validation:
+        sums: dict[str, list[float]] = {}
+        found: list[Detections] = []
+        for indices in self._batches():
+            fitted = [self._load(index) for index in indices]
+            images = torch.from_numpy(np.stack([picture for picture, _ in fitted])).to(device)
+            placements = [placement for _, placement in fitted]
+            truth = [self._truth(i, p) for i, p in zip(indices, placements, strict=True)]
+            targets = make_targets(truth)
+            with torch.inference_mode():
+                moved = type(targets)(*(column.to(device) for column in targets))
+                parts, raw = loss.validate(images, moved)
+            _add(sums, parts)
+            boxes, scores = raw.boxes.float().cpu().numpy(), raw.scores.float().cpu().numpy()
+            found.extend(self._decode(*row) for row in zip(boxes, scores, placements, strict=True))
+        means = {name: total / max(weight, 1.0) for name, (total, weight) in sums.items()}
+        return Validation(means, score(self._dataset, found))
+
+    def _batches(self) -> Iterator[range]:
+        count = len(self._dataset)
+        return (range(i, min(i + self._batch, count)) for i in range(0, count, self._batch))
+
+    def _load(self, index: int) -> tuple[Picture, Placement]:
+        if index not in self._kept:
+            path, depth = self._dataset[index].path, self._dataset.bit_depth
+            fitted = self._fit.apply(read_picture(path, bit_depth=depth))
+            self._room -= fitted[0].nbytes
+            if self._room < 0:
+                return fitted
+            self._kept[index] = fitted
+        return self._kept[index]
+
+    def _truth(
+        self, index: int, placement: Placement
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        example = self._dataset[index]
+        counted = example.ignore == Ignore.NONE
+        return placement.apply(example.truth.xyxy[counted]), example.truth.labels[counted]
+
+    def _decode(
+        self, boxes: NDArray[np.float32], scores: NDArray[np.float32], placement: Placement
+    ) -> Detections:
+        card = self._card
+        found = decode(boxes, scores, floor=EVALUATION_FLOOR, cap=card.cap, suppress=card.suppress)
+        return Detections(placement.undo(found.xyxy), found.scores, found.labels)
+
+
+def _add(sums: dict[str, list[float]], parts: Mapping[str, Part]) -> None:
+    for name, part in parts.items():
+        total, weight = sums.setdefault(name, [0.0, 0.0])
+        sums[name] = [total + float(part.total), weight + float(part.weight)]
