@@ -1,0 +1,41 @@
+"""Check, convert, merge, split and fetch datasets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kit.cli.output import Output
+    from kit.data.dataset import Dataset
+
+
+def show_splits(dataset: Dataset, title: str, out: Output) -> dict[str, Any]:
+    """Print pictures and objects of each split, and return them."""
+    from kit.data.convert import summary
+
+    rows = summary(dataset)
+    classes = sorted(dataset.classes, key=lambda name: -rows["all"][name])
+    shown = classes if len(classes) <= 8 else []  # more don't fit across a terminal
+    header = ["split", "pictures", "boxes", *shown]
+    out.table(title, header, [[s, *(row[key] for key in header[1:])] for s, row in rows.items()])
+    if not shown:
+        table = [[name, rows["all"][name]] for name in classes if rows["all"][name]]
+        out.table("", ["class", "boxes"], table)
+    return rows
+
+
+def tell_notes(dataset: Dataset, out: Output) -> None:
+    """Say what the reader passed over, since a copy won't have it."""
+    for code, places in dataset.notes.items():
+        out.note(f"note: {len(places)} x {code.replace('_', ' ')}, e.g. {places[0]}")
+
+
+def tell_lost(lost: Mapping[str, int], format: str, out: Output) -> None:
+    """Say what a format had no place for."""
+    if lost:
+        held = ", ".join(f"{count} x {what}" for what, count in lost.items())
+        out.print(
+            f"{format} has no place for: {held}. Kept in kit.json, from where it is restored."
+        )
