@@ -266,13 +266,6 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "detector-kit"
 
 
-def dataset_folder(card: DatasetCard) -> Path | None:
-    """Where a dataset lies on this machine: below ``KIT_DATA``, else in the cache; else None."""
-    kept = os.environ.get("KIT_DATA")
-    roots = [*([Path(kept)] if kept else []), cache_folder() / "data"]
-    return next((root / card.folder for root in roots if (root / card.folder).is_dir()), None)
-
-
 def replace(card: Card, **changes: Any) -> Card:
     """A changed copy, checked again."""
     return dataclasses.replace(card, **changes)

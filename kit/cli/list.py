@@ -45,17 +45,22 @@ def models() -> Iterator[Row]:
 
 def datasets() -> Iterator[Row]:
     """Datasets with a card; ``here`` is where the pictures lie, or null."""
-    from kit.cards import DatasetCard, card_names, dataset_folder, load_card
+    from kit.cards import DatasetCard, card_names, load_card
+    from kit.data.source import dataset_folder
+    from kit.errors import DataError
 
     for name in card_names(DatasetCard):
         card = load_card(DatasetCard, name)
-        here = dataset_folder(card)
+        try:
+            here = str(dataset_folder(card))
+        except DataError:
+            here = None
         yield {
             "name": name,
             "format": card.format,
             "classes": list(card.classes),
             "licence": card.licence,
-            "here": str(here) if here else None,
+            "here": here,
         }
 
 
