@@ -10,19 +10,20 @@ if TYPE_CHECKING:
     from kit.cli.output import Output
     from kit.data.dataset import Dataset
 
+_MANY = 20
+
 
 def show_splits(dataset: Dataset, title: str, out: Output) -> dict[str, Any]:
     """Print pictures and objects of each split, and return them."""
     from kit.data.convert import summary
 
     rows = summary(dataset)
-    classes = sorted(dataset.classes, key=lambda name: -rows["all"][name])
-    shown = classes if len(classes) <= 8 else []  # more don't fit across a terminal
-    header = ["split", "pictures", "boxes", *shown]
-    out.table(title, header, [[s, *(row[key] for key in header[1:])] for s, row in rows.items()])
-    if not shown:
-        table = [[name, rows["all"][name]] for name in classes if rows["all"][name]]
-        out.table("", ["class", "boxes"], table)
+    order = sorted(dataset.classes, key=lambda name: -rows["all"][name])
+    shown = [name for name in order if rows["all"][name] or len(order) <= _MANY]
+    lines = [[key, *(row[key] for row in rows.values())] for key in ("pictures", "boxes", *shown)]
+    out.table(title, ["", *rows], lines)
+    if len(shown) < len(order):
+        out.print(f"{len(order) - len(shown)} of {len(order)} classes have no boxes")
     return rows
 
 

@@ -74,7 +74,7 @@ def read(root: Path, *, name: str, progress: Progress = SILENT) -> Dataset:
     folders_used = {posixpath.dirname(id_) for id_ in found}
     for id_ in sorted(pictures - found.keys()):
         if posixpath.dirname(id_) in folders_used - {""}:
-            reading.note("picture_without_label", id_)
+            reading.note("picture_left_out", f"{id_}: not in the JSON")
     for id_ in progress.track(sorted(found), "reading pictures"):
         image, rows = found[id_]
         if (size := reading.size(id_)) is None:
@@ -193,7 +193,8 @@ def _categories(contents: Mapping[Path, Json], reading: Reading) -> list[Json]:
             if data.get(fact):
                 reading.facts.setdefault(fact, data[fact])
     categories = [known[number] for number in sorted(known)]
-    reading.facts["categories"] = categories
+    if categories != categories_of([category["name"] for category in categories], []):
+        reading.facts["categories"] = categories
     return [c for c in categories if c["id"] in used or not is_umbrella(c, categories)]
 
 

@@ -62,7 +62,7 @@ def read(root: Path, *, name: str, progress: Progress = SILENT) -> Dataset:
             extra = _extras(annotation, _OWN_OF_PICTURE)
             found.append((id_, size, _objects(annotation, labels[key], reading), extra))
     for key in sorted(set(pictures) - set(labels)):
-        reading.note("picture_without_label", pictures[key][0])
+        reading.note("picture_left_out", f"{pictures[key][0]}: no label")
     classes = _class_order({name for _, _, objects, _ in found for name, *_ in objects}, root)
     place = {name: index for index, name in enumerate(classes)}
     for id_, size, objects, extra in found:
