@@ -99,7 +99,7 @@ def backends() -> Iterator[Row]:
 def _cell(name: str, value: Any) -> object:
     if name == "here":
         return "yes" if value else None
-    return ", ".join(value) if isinstance(value, list) else value
+    return len(value) if isinstance(value, list) else value
 
 
 _ROWS: Mapping[str, Callable[[], Iterator[Row]]] = {

@@ -1,0 +1,60 @@
+"""Every card that is shipped loads, and says what it must."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kit.cards import DatasetCard, ModelCard, Recipe, card_names, load_card
+
+ROOT = Path(__file__).parents[2]
+MODELS, DATASETS, RECIPES = (card_names(kind) for kind in (ModelCard, DatasetCard, Recipe))
+
+
+def test_the_folders_hold_cards_and_nothing_else() -> None:
+    for folder, names in (("models", MODELS), ("datasets", DATASETS), ("recipes", RECIPES)):
+        if (ROOT / folder).is_dir():
+            assert {path.name for path in (ROOT / folder).iterdir()} == {
+                f"{name}.yaml" for name in names
+            }
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_model_card(name: str) -> None:
+    card = load_card(ModelCard, name)
+    assert card.name == name
+    assert (ROOT / "kit" / "families" / f"{card.family}.py").is_file()
+    assert card.licence
+    assert card.weights.url.endswith(f"/{card.weights.file}")
+    assert card.classes == 80
+    assert card.input.size % 32 == 0
+    assert card.published is not None
+    assert 0.1 < card.published.ap < 0.7
+    assert card.published.source.startswith("https://")
+
+
+def test_no_two_models_share_a_file() -> None:
+    cards = [load_card(ModelCard, name) for name in MODELS]
+    assert len({card.weights.sha256 for card in cards}) == len(cards)
+    assert len({card.weights.url for card in cards}) == len(cards)
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_dataset_card(name: str) -> None:
+    card = load_card(DatasetCard, name)
+    assert card.name == name
+    assert (ROOT / "kit" / "data" / "formats" / f"{card.format}.py").is_file()
+    assert len(set(card.classes)) == len(card.classes) > 0
+    assert card.licence
+    assert card.citation
+    assert not Path(card.folder).is_absolute()
+    assert ".." not in Path(card.folder).parts
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_recipe(name: str) -> None:
+    recipe = load_card(Recipe, name)
+    assert recipe.name == name
+    for step in recipe.augment:
+        assert len(step) == 1, "one transform an entry: their order counts"
