@@ -146,6 +146,8 @@ class Recipe:
         patience: epochs without a better AP on valid before it stops; None never stops early.
         ema: horizon of the weight average, as a fraction of all steps; 0 turns it off.
         clip: largest norm of the gradient; None leaves it.
+        norm: ``train`` lets batch normalisation learn its statistics, ``frozen`` keeps those it
+            has, for batches too small to tell.
         mosaic: probability of a four-picture mosaic; off for the last ``plain`` share of epochs.
         augment: albumentations transforms, ``{Name: {argument: value}}`` each, in order.
         extra: settings only one family knows; it checks them.
@@ -165,6 +167,7 @@ class Recipe:
     patience: int | None = None
     ema: float = 0.1
     clip: float | None = 10.0
+    norm: Literal["train", "frozen"] = "train"
     mosaic: float = 0.0
     plain: float = 0.3
     augment: tuple[Mapping[str, Mapping[str, Any]], ...] = ()

@@ -30,6 +30,9 @@ SIZE = (320, 240)
 PER_SLIDE = 10
 """Pictures drawn of one slide before the next begins."""
 
+GROUPS = "slide([0-9]+)"
+"""What ``--group-by`` finds slides with."""
+
 _PLATELET, _RBC, _WBC = range(3)
 _VISIBLE = 0.25  # a cell with less of its area inside the picture is drawn but carries no label
 _MARGIN = (-1.2, 0.6, 0.2)  # how far centres may lie outside, in radii: platelets are never cut

@@ -158,6 +158,18 @@ def collate(drawn: Sequence[tuple[Boxed, str]]) -> Batch:
     return Batch(images, targets, tuple(fault for _, fault in drawn if fault))
 
 
+def slice_batch(
+    batch: Batch, start: int, count: int, device: torch.device
+) -> tuple[Tensor, Targets]:
+    """Pictures ``start:start + count`` of a batch and their targets, on the device."""
+    boxes, labels, picture = batch.targets
+    chosen = (picture >= start) & (picture < start + count)
+    columns = (boxes[chosen], labels[chosen], picture[chosen] - start)
+    images = batch.images[start : start + count]
+    moved = (column.to(device, non_blocking=True) for column in columns)
+    return images.to(device, non_blocking=True), Targets(*moved)
+
+
 def make_targets(truth: Sequence[tuple[NDArray[np.float64], NDArray[np.int64]]]) -> Targets:
     """Boxes and labels of each picture of a batch, as one table."""
     counts = [len(labels) for _, labels in truth]

