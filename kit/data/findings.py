@@ -240,7 +240,7 @@ def tiny_test(objects: Mapping[str, int], perfect: Mapping[str, float]) -> Itera
     if tiny:
         shown = tuple(
             f"{'all classes' if name == 'all' else name}: finding all {objects[name]} would still "
-            f"mean a sensitivity of {perfect[name]:.2f} to 1"
+            f"mean a sensitivity of {perfect[name]:.3f} to 1"
             for name in tiny
         )
         message = f"the test split is tiny for {len(tiny)} class(es)"

@@ -186,7 +186,7 @@ def _deal_once(
             fits = room >= units.pictures[unit]
             # a class with as many units left as parts without it must reach those parts
             owed = np.asarray(lacking[:, held & (left <= lacking.sum(0))].any(1))
-            for choice in (owed & fits, owed, fits, room > 0):
+            for choice in (owed & fits, fits, owed & (room > 0), room > 0):
                 if choice.any():
                     allowed = choice
                     break
