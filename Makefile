@@ -36,8 +36,8 @@ $(READY):
 	@echo "making .venv with $$($(PYTHON) --version), $$(grep -c == $(LOCK)) packages, some GB the first time"
 	@began=$$SECONDS; \
 	$(PYTHON) -m venv --clear .venv; \
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $(LOCK); \
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .; \
+	$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes --no-deps -r $(LOCK); \
+	$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .; \
 	echo "made .venv in $$((SECONDS - began)) s"
 	@touch $@
 

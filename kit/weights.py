@@ -7,22 +7,15 @@ publish different bytes under one name; a cache copied into ``KIT_WEIGHTS`` is f
 
 from __future__ import annotations
 
-import hashlib
 import os
 import tempfile
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
+from kit import network
 from kit.cards import ModelCard, Weights, cache_folder
 from kit.errors import WeightsError
 from kit.files import sha256_file
 from kit.progress import SILENT, Progress
-
-_BLOCK = 1 << 20
-_TIMEOUT = 30  # seconds without a byte
 
 
 def locate(card: ModelCard) -> Path | None:
@@ -79,21 +72,22 @@ def download(card: ModelCard, progress: Progress = SILENT) -> Path:
     """
     path = cached(card)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    beside = Path(name)
     try:
-        with os.fdopen(handle, "wb") as file:
-            digest = _fetch(card.weights.url, file, path.name, progress)
-        if digest != card.weights.sha256:
-            raise WeightsError(
-                f"what came has the sha256 {digest}, the card names {card.weights.sha256}; "
-                "it was thrown away",
-                where=card.weights.url,
-                fix="try again; if it stays so, the file behind the address was replaced",
-            )
-        os.chmod(beside, 0o644)
+        network.fetch(
+            card.weights.url,
+            card.weights.sha256,
+            beside,
+            error=WeightsError,
+            fix="download it elsewhere, copy it to this machine and set KIT_WEIGHTS to its folder",
+            progress=progress,
+        )
+        beside.chmod(0o644)
         os.replace(beside, path)
     except BaseException:
-        Path(beside).unlink(missing_ok=True)
+        beside.unlink(missing_ok=True)
         raise
     return path
 
@@ -115,42 +109,3 @@ def _kept(weights: Weights) -> list[Path]:
 def _cache_name(weights: Weights) -> str:
     name = Path(weights.file)
     return f"{name.stem}-{weights.sha256[:8]}{name.suffix}"
-
-
-def _fetch(url: str, file: IO[bytes], label: str, progress: Progress) -> str:
-    """Stream an https address into a file and return the sha256 of what came."""
-    digest = hashlib.sha256()
-    try:
-        with _OPENER.open(url, timeout=_TIMEOUT) as answer:
-            length = int(answer.headers.get("Content-Length") or 0)
-            blocks = -(-length // _BLOCK) or None
-            for block in progress.track(_blocks(answer), label, blocks):
-                digest.update(block)
-                file.write(block)
-    except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
-        reason = getattr(error, "reason", None) or error
-        raise WeightsError(
-            f"can't be downloaded ({reason})",
-            where=url,
-            fix="download it elsewhere, copy it to this machine and set KIT_WEIGHTS to its folder",
-        ) from error
-    return digest.hexdigest()
-
-
-def _blocks(answer: IO[bytes]) -> Iterator[bytes]:
-    while block := answer.read(_BLOCK):
-        yield block
-
-
-class _OnlyHttps(urllib.request.HTTPRedirectHandler):
-    """Follows a redirect only to another https address."""
-
-    def redirect_request(  # type: ignore[no-untyped-def]
-        self, req, fp, code, msg, headers, newurl
-    ) -> urllib.request.Request | None:
-        if not newurl.startswith("https://"):
-            raise urllib.error.URLError(f"redirected to {newurl}, which is not https")
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-
-_OPENER = urllib.request.build_opener(_OnlyHttps)

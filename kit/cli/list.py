@@ -83,17 +83,10 @@ def recipes() -> Iterator[Row]:
 
 def backends() -> Iterator[Row]:
     """Runtimes; ``missing`` says why one can't run on this machine, null that it can."""
-    from importlib import import_module
-    from pkgutil import iter_modules
+    from kit.runtime.backends import load_backend, names
 
-    from kit.runtime import backends as room
-
-    for module in iter_modules(room.__path__):
-        try:
-            missing = import_module(f"{room.__name__}.{module.name}").available()
-        except ImportError as error:
-            missing = f"{error.name or error} is not installed"
-        yield {"name": module.name, "missing": missing}
+    for name in names():
+        yield {"name": name, "missing": load_backend(name).available()}
 
 
 def _cell(name: str, value: Any) -> object:

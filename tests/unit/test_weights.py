@@ -13,7 +13,7 @@ from urllib.response import addinfourl
 
 import pytest
 
-from kit import weights
+from kit import network, weights
 from kit.cards import Input, ModelCard, Weights
 from kit.errors import WeightsError
 
@@ -40,8 +40,7 @@ class Site:
     def __init__(self, content: bytes | Exception) -> None:
         self.content, self.asked = content, 0
 
-    def open(self, url: str, timeout: float) -> addinfourl:
-        assert timeout > 0
+    def __call__(self, url: str) -> addinfourl:
         self.asked += 1
         if isinstance(self.content, Exception):
             raise self.content
@@ -58,14 +57,14 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path
     (cache / "weights").mkdir(parents=True)
     monkeypatch.setenv("KIT_WEIGHTS", str(kept))
     monkeypatch.setenv("KIT_CACHE", str(cache))
-    monkeypatch.setattr(weights, "_OPENER", Site(AssertionError("the network was touched")))
+    monkeypatch.setattr(network, "open_https", Site(AssertionError("the network was touched")))
     return kept, cache / "weights"
 
 
 @pytest.fixture
 def site(folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> Site:
     answer = Site(CONTENT)
-    monkeypatch.setattr(weights, "_OPENER", answer)
+    monkeypatch.setattr(network, "open_https", answer)
     return answer
 
 
@@ -160,6 +159,12 @@ def test_a_stop_and_a_full_disk_leave_nothing_and_are_not_renamed(
 
 def test_a_redirect_away_from_https_is_refused() -> None:
     with pytest.raises(urllib.error.URLError, match="not https"):
-        weights._OnlyHttps().redirect_request(
+        network._OnlyHttps().redirect_request(
             None, None, 302, "Found", Message(), "http://example.invalid/tiny.pt"
         )
+
+
+def test_an_address_without_https_is_not_opened(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="not https"):
+        network.fetch("http://example.invalid/a", "0" * 64, tmp_path / "a", error=WeightsError)
+    assert not list(tmp_path.iterdir())
