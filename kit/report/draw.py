@@ -105,20 +105,20 @@ def _outline(
     if not dashed:
         brush.rectangle((left, top, right, bottom), outline=colour, width=weight)
         return
-    dash = 4 * weight
-    runs = [
-        ((x, y), (min(x + dash, right), y))
-        for y in (top, bottom)
-        for x in range(left, right, 2 * dash)
-    ]
-    runs += [
-        ((x, y), (x, min(y + dash, bottom)))
-        for x in (left, right)
-        for y in range(top, bottom, 2 * dash)
-    ]
-    for ink, extra in ((_RIM, 2), (colour, 0)):
-        for run in runs:
-            brush.line(run, fill=ink, width=weight + extra)
+    dash, thick = 4 * weight, weight - 1
+    for y in (top, bottom - thick):
+        row = [(x, y, min(x + dash, right), y + thick) for x in range(left, right, 2 * dash)]
+        _dashes(brush, row, colour)
+    for x in (left, right - thick):
+        column = [(x, y, x + thick, min(y + dash, bottom)) for y in range(top, bottom, 2 * dash)]
+        _dashes(brush, column, colour)
+
+
+def _dashes(brush: ImageDraw.ImageDraw, dashes: Sequence[Rectangle], colour: Colour) -> None:
+    for left, top, right, bottom in dashes:
+        brush.rectangle((left - 1, top - 1, right + 1, bottom + 1), fill=_RIM)
+    for dash in dashes:
+        brush.rectangle(dash, fill=colour)
 
 
 def _tag(
