@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -73,19 +73,24 @@ class Finding:
         return f"{lead}\n    {between.join(shown)}" if shown else lead
 
 
-def notes(dataset: Dataset, seen: Scan) -> Iterable[Finding]:
-    """What the reader met, and what it could only meet by decoding."""
-    found = {code: list(places) for code, places in dataset.notes.items()}
-    damaged = [f"{dataset.ids[index]} ({fault})" for index, fault in seen.faults.items()]
-    found["unreadable_picture"] = [*found.get("unreadable_picture", []), *damaged]
-    wrong = (seen.sizes != dataset.sizes).any(1) & (seen.sizes > 0).all(1)
-    stated = [dataset.ids[index] for index in np.flatnonzero(wrong)]
-    found["size_mismatch"] = [*found.get("size_mismatch", []), *stated]
-    for code, places in found.items():
+def noted(notes: Mapping[str, Sequence[str]]) -> Iterable[Finding]:
+    """What the reader met, judged."""
+    for code, places in notes.items():
         severity, meaning = _READER.get(code, ("warning", code.replace("_", " ")))
         if places:
             message = f"{len(places)} {meaning}"
             yield Finding(code, severity, len(places), message, tuple(places[:_SHOWN]))
+
+
+def notes(dataset: Dataset, seen: Scan) -> Iterable[Finding]:
+    """What the reader met, and what could only be met by decoding."""
+    wrong = (seen.sizes != dataset.sizes).any(1) & (seen.sizes > 0).all(1)
+    met = {
+        "unreadable_picture": [f"{dataset.ids[i]} ({fault})" for i, fault in seen.faults.items()],
+        "size_mismatch": [dataset.ids[index] for index in np.flatnonzero(wrong)],
+    }
+    told = {code: [*dataset.notes.get(code, ()), *places] for code, places in met.items()}
+    return noted({**dataset.notes, **told})
 
 
 def boxes(dataset: Dataset) -> Iterable[Finding]:

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from kit.data.boxes import usable_mask
 from kit.data.dataset import Dataset
+from kit.data.doctor import usable
 from kit.data.manifest import Manifest
 from kit.errors import DataError, UsageError
 
@@ -27,7 +27,7 @@ def sample(
     seed: int = 0,
     split: str = "train",
 ) -> Manifest:
-    """Choose a fraction of a split's pictures, at least one.
+    """Choose a fraction of a split's pictures, at least one; only usable boxes count.
 
     Args:
         fraction: of the pictures, above 0 and up to 1; rounded to a whole picture.
@@ -45,6 +45,7 @@ def sample(
         raise UsageError(f"there is no rule {rule!r}", fix=f"one of: {', '.join(RULES)}")
     if not 0 < fraction <= 1:
         raise UsageError(f"the fraction must be above 0 and at most 1, it is {fraction:g}")
+    dataset = usable(dataset)
     pool = dataset.split(split)
     if not len(pool):
         raise DataError(f"the {split} split has no pictures", where=dataset.source or dataset.root)
@@ -126,10 +127,9 @@ RULES: Mapping[str, Order] = {"balanced": balanced_order, "random": random_order
 
 
 def object_counts(dataset: Dataset, pictures: NDArray[np.int64]) -> NDArray[np.int64]:
-    """``(len(pictures), C)`` usable objects of each class in each picture."""
-    keep = usable_mask(dataset)
+    """``(len(pictures), C)`` objects of each class in each picture."""
     width = len(dataset.classes)
-    cells = dataset.picture_of[keep] * width + dataset.labels[keep]
+    cells = dataset.picture_of * width + dataset.labels
     counts = np.bincount(cells, minlength=len(dataset) * width).reshape(len(dataset), width)
     return np.asarray(counts[pictures], np.int64)
 

@@ -197,7 +197,7 @@ def components(count: int, pairs: NDArray[np.int64]) -> NDArray[np.int64]:
             np.minimum.at(first, pairs[:, side], lower)
         first = first[first]
         if np.array_equal(first, before):
-            return first
+            return np.asarray(first)
 
 
 def _expand(

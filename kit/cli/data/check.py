@@ -29,7 +29,8 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
     from kit.data.doctor import examine
     from kit.data.source import open_source
 
-    diagnosis = examine(open_source(args.source), group_by=args.group_by, progress=out)
+    dataset = open_source(args.source, progress=out)
+    diagnosis = examine(dataset, group_by=args.group_by, progress=out)
     columns = list(diagnosis.pictures)
     rows: list[list[object]] = [["pictures", *diagnosis.pictures.values(), None]]
     for name in diagnosis.counts["all"]:

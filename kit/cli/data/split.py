@@ -45,7 +45,7 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
 
     fractions = checked_fractions(_numbers(args.fractions))
     refuse_existing(args.out)
-    dataset = open_source(args.source)
+    dataset = open_source(args.source, progress=out)
     if dataset.splits:
         out.note(f"the splits of {args.source} ({', '.join(dataset.splits)}) are drawn anew")
     if args.folds is None:

@@ -219,6 +219,13 @@ def test_duplicates_stay_together_and_damage_is_named(tmp_path: Path) -> None:
         split(dataset)
 
 
+@pytest.mark.usefixtures("no_pictures")
+def test_labels_that_were_lost_in_reading_are_not_hidden_by_a_split() -> None:
+    with pytest.raises(DataError, match=r"2 label.* lost"):
+        split(replace(paper([[0]] * 9), notes={"bad_label": ["a.txt:1", "b.txt:2"]}))
+    split(replace(paper([[0]] * 9), notes={"label_without_picture": ["a.txt"]}))
+
+
 def test_bccd_is_split_without_its_leak() -> None:
     if "KIT_DATA" not in os.environ:
         pytest.skip("KIT_DATA is not set: the real datasets are not here")
