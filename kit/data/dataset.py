@@ -205,11 +205,19 @@ class Dataset:
     def manifest(
         self, pictures: NDArray[np.int64], *, rule: str, seed: int = 0, **facts: Any
     ) -> Manifest:
-        """Freeze a choice of pictures; hashes the picture files."""
+        """Freeze a choice of pictures; hashes the picture files.
+
+        Raises:
+            DataError: a picture file can't be read.
+        """
         chosen = self.select(pictures)
+        try:
+            digests = tuple(sha256_file(chosen.path(place)) for place in range(len(chosen)))
+        except OSError as error:
+            raise DataError(f"can't be read ({error.strerror})", where=error.filename) from error
         return Manifest(
             ids=chosen.ids,
-            pictures=tuple(sha256_file(chosen.path(place)) for place in range(len(chosen))),
+            pictures=digests,
             truth=chosen.truth_sha256(),
             rule=rule,
             seed=seed,

@@ -1,0 +1,179 @@
+"""`kit evaluate`, `bench`, `detect`, `card` and `verify` as a user without torch runs them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from kit.bundle import BundleCard, save_bundle
+from kit.cards import Input
+from kit.cli.root import main
+
+WITHOUT_TORCH = """
+import sys
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("torch", "torchvision", "ultralytics"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Absent())
+from kit.cli.root import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def whole_picture_graph(size: int) -> bytes:
+    """Answers the whole input: as class 0 by brightness, as class 1 by darkness."""
+    pytest.importorskip("onnxruntime")
+    onnx = pytest.importorskip("onnx")
+    from onnx import TensorProto, helper, numpy_helper
+
+    def constant(name: str, value: Any, kind: Any = np.float32) -> Any:
+        return numpy_helper.from_array(np.asarray(value, kind), name)
+
+    nodes = [
+        helper.make_node("Cast", ["images"], ["float"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["float", "axes"], ["mean4"], keepdims=1),
+        helper.make_node("Squeeze", ["mean4", "last"], ["mean"]),
+        helper.make_node("Mul", ["mean", "scale"], ["bright"]),
+        helper.make_node("Sub", ["one", "bright"], ["dark"]),
+        helper.make_node("Concat", ["bright", "dark"], ["scores"], axis=2),
+        helper.make_node("Mul", ["mean", "zero"], ["nothing"]),
+        helper.make_node("Add", ["box", "nothing"], ["boxes"]),
+    ]
+    weights = [
+        constant("axes", [1, 2, 3], np.int64), constant("last", [2], np.int64),
+        constant("scale", 1 / 255), constant("one", 1), constant("zero", 0),
+        constant("box", [[[0, 0, size, size]]]),
+    ]  # fmt: skip
+    image = helper.make_tensor_value_info("images", TensorProto.UINT8, ["batch", size, size, 3])
+    outputs = [
+        helper.make_tensor_value_info("boxes", TensorProto.FLOAT, ["batch", 1, 4]),
+        helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["batch", 1, 2]),
+    ]
+    graph = helper.make_graph(nodes, "tiny", [image], outputs, weights)
+    opsets = [onnx.helper.make_opsetid("", 18)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=9)
+    return bytes(model.SerializeToString())
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle, and a dataset of two bright and two dark pictures: it finds them all."""
+    root = tmp_path_factory.mktemp("measuring")
+    card = BundleCard(
+        name="bright-or-dark", kind="onnx", family="none", model="none", architecture="mean",
+        licence="Apache-2.0", classes=("bright", "dark"), input=Input(64, fit="stretch"),
+        suppress=None, weights="model.onnx", files={},
+    )  # fmt: skip
+    save_bundle(root / "bundle", card, {"model.onnx": whole_picture_graph(64)})
+    for folder in ("images", "labels"):
+        (root / "data" / "test" / folder).mkdir(parents=True)
+    for index, value in enumerate((250, 240, 5, 15)):
+        picture = np.full((60, 90, 3), value, np.uint8)
+        cv2.imwrite(str(root / f"data/test/images/{index}.png"), picture)
+        label = root / f"data/test/labels/{index}.txt"
+        label.write_text(f"{int(value < 128)} 0.5 0.5 1 1\n")
+    (root / "data/data.yaml").write_text("test: test/images\nnames: [bright, dark]\n")
+    return root
+
+
+def kit(place: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", WITHOUT_TORCH, *words],
+        cwd=place, capture_output=True, text=True, check=False,
+        env={"PYTHONPATH": str(Path(__file__).parents[3]), "PATH": "", "COLUMNS": "200"},
+    )  # fmt: skip
+
+
+def answer(place: Path, *words: str) -> Any:
+    done = kit(place, *words, "--json", "-")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_evaluate(place: Path) -> None:
+    data = answer(place, "evaluate", "bundle", "data", "--out", "report.json")
+    assert (data["ap"], data["ap50"], data["images"]) == (1.0, 1.0, 4)
+    assert data["provider"] == "CPUExecutionProvider"
+    assert json.loads((place / "report.json").read_text()) == data
+    again = kit(place, "evaluate", "bundle", "data", "--out", "report.json")
+    assert again.returncode == 2
+    assert "exists already" in again.stderr
+
+
+def test_evaluate_with_nothing_found(place: Path) -> None:
+    data = answer(place, "evaluate", "bundle", "data", "--backend", "null")
+    assert (data["ap50"], data["backend"], data["provider"]) == (0.0, "null", "null")
+
+
+def test_bench(place: Path) -> None:
+    rows = answer(place, "bench", "bundle", "bundle", "data", "--seconds", "0.1", "--batch", "2")
+    assert len(rows) == 2
+    for row in rows:
+        assert set(row["stages"]) == {
+            "decode", "fit", "copy_in", "run", "copy_out", "post", "total"
+        }  # fmt: skip
+        assert set(row["stages"]["total"]) == {"mean", "p50", "p90", "p95", "p99", "max"}
+        assert {
+            "bundle", "backend", "provider", "device", "precision", "batch", "regime", "samples",
+            "warmup", "throughput", "memory_mb", "power_w", "throttled", "ap50", "environment",
+            "too_few",
+        } <= set(row)  # fmt: skip
+        assert (row["ap50"], row["power_w"], row["batch"]) == (1.0, None, 2)
+        assert row["stages"]["copy_in"] is None
+
+
+def test_detect(place: Path) -> None:
+    data = answer(place, "detect", "bundle", "data/test/images", "--out", "found")
+    assert [p["detections"][0]["class"] for p in data["pictures"]] == ["bright"] * 2 + ["dark"] * 2
+    assert data["pictures"][0]["detections"][0]["xyxy"] == [0, 0, 90, 60]
+    assert (place / "found/drawn/0.png.jpg").is_file()
+    for expected in ("detections", "detections-2"):
+        done = kit(place, "detect", "bundle", "data/test/images/0.png")
+        assert done.returncode == 0
+        assert expected in done.stdout
+        assert (place / expected / "detections.json").is_file()
+
+
+def test_card_and_verify(place: Path) -> None:
+    card = answer(place, "card", "bundle")
+    assert card["classes"] == ["bright", "dark"]
+    assert answer(place, "verify", "bundle")["bundle_sha256"] == card["bundle_sha256"]
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("evaluate", "nowhere", "data"), "not a bundle"),
+        (("evaluate", "bundle", "nowhere"), "no such folder"),
+        (("evaluate", "bundle", "data", "--split", "valid"), "there is no split 'valid'"),
+        (("evaluate", "bundle", "data", "--backend", "nonesuch"), "no backend of this name"),
+        (("evaluate", "bundle", "data", "--device", "cuda:x"), "no such device"),
+        (("bench", "bundle", "data", "--batch", "0"), "batches of 1"),
+        (("bench", "bundle", "data", "--seconds", "-1"), "--seconds"),
+        (("detect", "bundle", "data", "--threshold", "3"), "--threshold"),
+        (("detect", "bundle", "nowhere"), "no such picture"),
+        (("verify", "data"), "not a bundle"),
+    ],
+)
+def test_a_mistake_is_one_message_and_leaves_nothing(
+    place: Path,
+    words: tuple[str, ...],
+    complaint: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(place)
+    before = sorted(place.iterdir())
+    assert main(words) == 2
+    told = capsys.readouterr()
+    assert complaint in told.err
+    assert told.out == ""
+    assert sorted(place.iterdir()) == before
