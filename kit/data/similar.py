@@ -197,7 +197,7 @@ def components(count: int, pairs: NDArray[np.int64]) -> NDArray[np.int64]:
             np.minimum.at(first, pairs[:, side], lower)
         first = first[first]
         if np.array_equal(first, before):
-            return np.asarray(first)
+            return first
 
 
 def _expand(
@@ -222,7 +222,7 @@ def _bits(values: NDArray[np.uint64]) -> NDArray[np.int64]:
     values = values - ((values >> np.uint64(1)) & one)
     values = (values & two) + ((values >> np.uint64(2)) & two)
     values = (values + (values >> np.uint64(4))) & four
-    return ((values * np.uint64(0x0101010101010101)) >> np.uint64(56)).astype(np.int64)
+    return np.asarray((values * np.uint64(0x0101010101010101)) >> np.uint64(56), np.int64)
 
 
 _MASKS = (0x5555555555555555, 0x3333333333333333, 0x0F0F0F0F0F0F0F0F)
