@@ -137,16 +137,13 @@ class _Budget:
         self._limits, self._origin = limits, origin
         self._files = self._bytes = 0
         packed = origin.stat().st_size if origin.is_file() else 0
-        self._most = min(
-            limits.bytes, max(packed * limits.ratio, 1 << 26) if packed else limits.bytes
-        )
+        swollen = max(packed * limits.ratio, limits.floor) if packed else limits.bytes
+        self._most = min(limits.bytes, swollen)
 
     def spend(self, count: int) -> None:
         self._bytes += count
         if self._bytes > self._most:
-            raise DataError(
-                f"it unpacks to more than {self._most / 2**20:,.0f} MiB", where=self._origin
-            )
+            raise DataError(f"it unpacks to more than {self._most:,.0f} bytes", where=self._origin)
 
     def count(self) -> None:
         self._files += 1
