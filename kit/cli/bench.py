@@ -50,7 +50,7 @@ def run(args: argparse.Namespace, out: Output) -> list[dict[str, Any]]:
     if args.out is not None:
         refuse_existing(args.out)
     bundles = [open_bundle(path) for path in args.bundles]
-    dataset = open_source(args.source)
+    dataset = open_source(args.source, progress=out)
     pictures = [dataset.path(index) for index in dataset.split(args.split)]
     reports = []
     for bundle in bundles:

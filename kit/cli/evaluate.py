@@ -38,7 +38,7 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
     if args.out is not None:
         refuse_existing(args.out)
     bundle = open_bundle(args.bundle)
-    dataset = open_source(args.source)
+    dataset = open_source(args.source, progress=out)
     detector = door.open(bundle, backend=args.backend, device=args.device, threads=args.threads)
     report = evaluate(detector, bundle, dataset, args.split, progress=out)
     rows = [["all", report.objects, *map(_score, (report.ap50, report.ap))]]
