@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 SWITCHES = (
     "KIT_DATA", "KIT_WEIGHTS", "KIT_CACHE", "CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS",
-    "OPENCV_IO_MAX_IMAGE_PIXELS", "HTTPS_PROXY", "https_proxy", "SSL_CERT_FILE",
+    "HTTPS_PROXY", "https_proxy", "SSL_CERT_FILE",
 )  # fmt: skip
 """Environment variables that change what the kit does."""
 
