@@ -113,7 +113,7 @@ def _header(file: IO[bytes], where: object, max_pixels: int) -> tuple[tuple[int,
             with Image.open(file) as header:
                 (width, height), kind = header.size, header.format or ""
                 orientation = int(header.getexif().get(_ORIENTATION, 1) or 1)
-                if kind == "TIFF":  # OpenCV and Pillow turn these themselves, whatever they are told
+                if kind == "TIFF":  # OpenCV and Pillow turn these whatever they are told
                     orientation = 1
     except Image.DecompressionBombError as error:
         raise DataError(f"the picture is too large ({error})", where=where) from error

@@ -58,7 +58,9 @@ def plans(draw: st.DrawFn) -> dict[str, Any]:
         "objects": [draw(st.lists(objects, max_size=4)) for _ in ids],
         "splits": draw(
             st.dictionaries(
-                st.sampled_from(["train", "valid", "test", "trainval", "fold1", "a b", "default"]),
+                st.sampled_from(
+                    ["train", "valid", "test", "trainval", "fold1", "a b", "x/y", "default"]
+                ),
                 st.lists(st.sampled_from(ids), unique=True),
                 max_size=4,
             )

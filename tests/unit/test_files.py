@@ -28,9 +28,13 @@ def test_a_new_directory_appears_complete_or_not_at_all(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("stop", [ValueError, KeyboardInterrupt, SystemExit])
 def test_nothing_is_left_when_it_fails(tmp_path: Path, stop: type[BaseException]) -> None:
-    with pytest.raises(stop), new_directory(tmp_path / "out") as beside:
-        (beside / "a").write_text("1")
-        raise stop
+    def fill() -> None:
+        with new_directory(tmp_path / "out") as beside:
+            (beside / "a").write_text("1")
+            raise stop
+
+    with pytest.raises(stop):
+        fill()
     assert list(tmp_path.iterdir()) == []
 
 
