@@ -187,8 +187,9 @@ def _damage_told(origin: Path) -> Iterator[None]:
         EOFError,
         RuntimeError,
     ) as error:
+        reason = str(error).partition("\n")[0].rstrip(":")
         raise DataError(
-            f"not a zip or tar archive, or a damaged one ({error})", where=origin
+            f"not a zip or tar archive, or a damaged one ({reason})", where=origin
         ) from error
 
 

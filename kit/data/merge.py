@@ -49,10 +49,14 @@ def merge(datasets: Sequence[Dataset], name: str, progress: Progress = SILENT) -
     classes = tuple(dict.fromkeys(name for dataset in datasets for name in dataset.classes))
     place = {name: index for index, name in enumerate(classes)}
     starts = np.cumsum([0, *(len(dataset) for dataset in datasets)])
+    common = set(SPLITS).union(set.intersection(*(set(d.splits) for d in datasets)))
     splits: dict[str, list[int]] = {}
-    for dataset, start in zip(datasets, starts, strict=False):
+    for dataset, start in zip(datasets, starts[:-1], strict=True):
         for split, pictures in dataset.splits.items():
-            splits.setdefault(split, []).extend((pictures + start).tolist())
+            if split in common:
+                splits.setdefault(split, []).extend((pictures + start).tolist())
+            else:  # one set's trainval would look like the trainval of all
+                progress.note(f"note: the list {split} is left out, as not all have one")
     counts = np.concatenate([np.diff(dataset.offsets) for dataset in datasets])
     joined = Dataset(
         name=name,
@@ -165,7 +169,7 @@ def _without_duplicates(dataset: Dataset, origin: Ints, progress: Progress) -> M
             raise DataError(
                 "the same picture has different labels in the two: "
                 f"{dataset.path(first)} and {dataset.path(other)}",
-                fix="correct one of them, or bring the classes together with --classes",
+                fix="correct one of them, or rename its classes first: kit data convert --classes",
             )
         drop.add(int(other))
     keep = np.array([index for index in range(len(dataset)) if index not in drop], np.int64)

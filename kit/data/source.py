@@ -14,6 +14,8 @@ from kit.errors import DataError
 from kit.pixels import is_picture
 from kit.progress import SILENT, Progress
 
+_SHOWN = 10
+
 
 def open_source(
     source: str,
@@ -45,7 +47,8 @@ def open_source(
         classes.names if classes else ()
     ):
         raise DataError(
-            f"nothing names its classes {', '.join(dataset.classes)}",
+            f"nothing names its classes {', '.join(dataset.classes[:_SHOWN])}"
+            + (f" ... ({len(dataset.classes)} in all)" if len(dataset.classes) > _SHOWN else ""),
             where=path,
             fix="add a classes.txt with one name a line, or name them with "
             f"`kit data convert {source} --to yolo --classes MAP.yaml --out DIR`, "

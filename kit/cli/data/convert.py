@@ -2,10 +2,10 @@
 
 The class map is a YAML file with a line for each class that changes:
 
-    RBC: red cell         renamed
-    WBC: white cell       two old names with one new name are merged
+    RBC: red cell         # renamed
+    WBC: white cell       # two old names with one new name are merged
     Monocyte: white cell
-    Platelets: null       dropped; its pictures stay
+    Platelets: null       # dropped; its pictures stay
 
 What the format can't hold is counted, printed and kept in kit.json, which our readers restore.
 """

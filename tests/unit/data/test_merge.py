@@ -102,4 +102,6 @@ def test_trainval_does_not_make_a_leak(make) -> None:
     one = make("one", {"train/a": 1})
     two = make("two", {"train/x": 1})
     two = replace(two, splits={**two.splits, "trainval": np.array([0])})
-    assert merge([one, two], "both").duplicates == 1
+    merged = merge([one, two], "both")
+    assert merged.duplicates == 1
+    assert set(merged.dataset.splits) == {"train"}  # a trainval of one would pass for all's
