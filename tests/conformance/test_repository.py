@@ -18,7 +18,7 @@ NOT_OURS = re.compile(
     "|".join(
         (
             r"(?:py" r"pi\.org|python" r"hosted\.org|registry\.npm" r"js\.org|test\.py" r"pi)",
-            r"(?<![\w./])/(?:home|Users|root|work|tmp/w|mnt)/\w",
+            r"(?<![\w./])/(?:root|work|tmp/w|(?:home|Users)(?=/(?!some)))/\w",
             r"[A-Z]:\\\\?Users",
         )
     )
