@@ -29,6 +29,7 @@ SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
 MAX_PIXELS = 120_000_000
 """Pictures above this are refused by their header, before a byte is decoded."""
 
+_open = Image.open  # as it is now: importing ultralytics puts in one that runs pip on a bad picture
 _ORIENTATION = 0x0112  # EXIF tag
 _TURN = {3: cv2.ROTATE_180, 6: cv2.ROTATE_90_CLOCKWISE, 8: cv2.ROTATE_90_COUNTERCLOCKWISE}
 
@@ -90,7 +91,7 @@ def decode_picture(
         if pixels is None or (pixels.ndim == 3 and pixels.shape[2] not in (1, 3, 4)):
             # what OpenCV can't read (CMYK, odd TIFF compressions) Pillow often can
             pixels = cv2.cvtColor(
-                np.asarray(Image.open(io.BytesIO(data)).convert("RGB")), cv2.COLOR_RGB2BGR
+                np.asarray(_open(io.BytesIO(data)).convert("RGB")), cv2.COLOR_RGB2BGR
             )
     except (cv2.error, OSError, ValueError, SyntaxError) as error:
         raise DataError(f"the picture can't be decoded ({error})", where=where) from error
@@ -110,7 +111,7 @@ def _header(file: IO[bytes], where: object, max_pixels: int) -> tuple[tuple[int,
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # we check it ourselves
-            with Image.open(file) as header:
+            with _open(file) as header:
                 (width, height), kind = header.size, header.format or ""
                 orientation = int(header.getexif().get(_ORIENTATION, 1) or 1)
                 if kind == "TIFF":  # OpenCV and Pillow turn these whatever they are told
