@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -16,3 +18,21 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KIT_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The folder of real datasets."""
+    return _folder("KIT_DATA")
+
+
+@pytest.fixture(scope="session")
+def weights() -> Path:
+    """The folder of real COCO weights."""
+    return _folder("KIT_WEIGHTS")
+
+
+def _folder(variable: str) -> Path:
+    if not os.environ.get(variable):
+        pytest.skip(f"{variable} is not set: there is no real data to test on")
+    return Path(os.environ[variable])

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from kit.cli.output import Output
 
 MODEL, PICTURES = "yolov8n", 160
-EPOCHS = {"coco": 15, "random": 40}
+EPOCHS = {"coco": 12, "random": 40}
 FLOOR = {"coco": 0.0, "random": 0.0}
 """Least test AP50, by start."""
 

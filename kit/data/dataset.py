@@ -46,7 +46,8 @@ class Dataset:
         bit_depth: bits really used by 16-bit pictures, where the dataset's card declares it.
         extra: what a format holds and this class doesn't, kept for writing it back: plain JSON, by
             format: ``{format: {"dataset": {}, "pictures": {id: {}}, "boxes": {id: [{}, ...]}}}``.
-        files: where each picture lies, when that is not ``root / id`` (a merge, before it is written).
+        files: where each picture lies, when that is not ``root / id`` (a merge, until it is
+            written).
     """
 
     name: str

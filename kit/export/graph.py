@@ -44,7 +44,7 @@ def write_graph(graph: nn.Module, *, size: int, classes: int, metadata: Mapping[
         outputs = graph(images)
     arrays = [value.numpy() for value in outputs if value is not None]
     check(*arrays, classes=classes, batch=2, size=size)
-    names = (*OUTPUTS, FEATURES)[: len(arrays)]
+    names = [*OUTPUTS, FEATURES][: len(arrays)]
 
     file = io.BytesIO()
     with warnings.catch_warnings(), torch.inference_mode():

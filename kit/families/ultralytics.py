@@ -16,6 +16,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from kit.errors import CardError, MissingPackage, WeightsError
@@ -24,6 +25,10 @@ from kit.families.checkpoint import read_checkpoint, tensors_of
 from kit.families.runner import TorchRunner
 
 LICENCE = "AGPL-3.0"
+
+MOMENTUM = 0.1
+"""Of batch normalisation's statistics. The vendor's 0.03 needs hundreds of steps to follow the
+weights, more than a small set has: its statistics would still be those of the start."""
 
 _SWITCHES = {
     "YOLO_OFFLINE": "1",
@@ -41,11 +46,12 @@ _SWITCHES = {
 def _quietly() -> Iterator[None]:
     """Import the vendor with every outward road closed, and without a trace.
 
-    It writes a settings file at import, so it gets a folder that vanishes; it sets OMP_NUM_THREADS
-    to 1 where that is unset, which would leave torch on one core.
+    At import it writes a settings file, so it gets a folder that vanishes; it sets OMP_NUM_THREADS
+    to 1 where that is unset, which would leave torch on one core; and it replaces Pillow's opener
+    by one that wants to install packages.
     """
     before = {name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "YOLO_CONFIG_DIR")}
-    threads = torch.get_num_threads()
+    threads, opener = torch.get_num_threads(), Image.open
     os.environ.update(_SWITCHES)
     os.environ.pop("ULTRALYTICS_API_KEY", None)
     with tempfile.TemporaryDirectory(prefix="kit-vendor-") as folder:
@@ -59,6 +65,7 @@ def _quietly() -> Iterator[None]:
                 else:
                     os.environ[name] = value
             torch.set_num_threads(threads)
+            Image.open = opener
 
 
 try:
@@ -88,6 +95,9 @@ def build(architecture: str, classes: int, pretrained_classes: int = 80) -> nn.M
         head.nc, head.no = classes, classes + head.reg_max * 4
         network.yaml["nc"] = classes
         head.bias_init()
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = MOMENTUM
     if getattr(head, "one2one_cv2", None) is not None:
         head.end2end = True  # else an NMS-free head silently answers with its one-to-many branch
     network.names = {index: str(index) for index in range(classes)}

@@ -14,7 +14,7 @@ from kit.data.manifest import Manifest
 from kit.evaluate.report import EvalReport
 from kit.pixels import read_picture
 from kit.report.draw import draw
-from kit.report.page import Facts, Figure, Page, Pictures, Plot, Section, Table, Text
+from kit.report.page import Cell, Facts, Figure, Page, Pictures, Plot, Section, Table, Text
 from kit.report.plots import class_bars, latency_bars, learning_curve
 from kit.types import Detector
 
@@ -63,7 +63,7 @@ def tell(story: Story) -> Page:
                 ("Test AP", best.ap),
                 ("Test pictures", best.images),
                 ("Test objects", best.objects),
-                ("Median per picture (ms)", story.latency[0].stages["total"].p50),
+                ("Median per picture (ms)", _median(story.latency[0])),
                 ("Trained on (pictures)", len(story.sample.ids)),
                 ("Start", story.start),
             ],
@@ -96,7 +96,7 @@ def tell(story: Story) -> Page:
 
 
 def _accuracy(reports: Sequence[tuple[str, EvalReport]]) -> Table:
-    rows = []
+    rows: list[list[Cell]] = []
     for label, report in reports:
         rows.append([label, "all", report.objects, report.ap50, report.ap])
         rows += [[label, k, s.objects, s.ap50, s.ap] for k, s in report.per_class.items()]
@@ -109,8 +109,13 @@ def _accuracy(reports: Sequence[tuple[str, EvalReport]]) -> Table:
     )
 
 
+def _median(report: LatencyReport) -> float | None:
+    total = report.stages["total"]
+    return None if total is None else total.p50
+
+
 def _latency(reports: Sequence[LatencyReport]) -> list[Section]:
-    rows = [
+    rows: list[list[Cell]] = [
         [report.backend, stage, spread.mean, spread.p50, spread.p90, spread.max]
         for report in reports
         for stage, spread in report.stages.items()
