@@ -7,24 +7,21 @@ plain label files are kept, and what swells beyond reason is refused while it is
 from __future__ import annotations
 
 import gzip
-import hashlib
 import lzma
 import os
 import stat
 import tarfile
 import tempfile
-import urllib.error
-import urllib.request
 import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.client import HTTPMessage
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import IO
 
-from kit.cards import DatasetCard, Source, cache_folder
+from kit import network
+from kit.cards import DatasetCard, cache_folder
 from kit.data.formats import load
 from kit.data.source import check_card
 from kit.errors import DataError, UsageError
@@ -68,13 +65,16 @@ def fetch(card: DatasetCard, from_path: Path | None = None, progress: Progress =
     if from_path is not None:
         unpack(card, from_path, target, progress)
         return target
-    source = _source(card)
+    by_hand = (
+        f"get it from its makers ({card.citation}), then: kit data fetch {card.name} --from PATH"
+    )
+    url, digest = _source(card, by_hand)
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{card.name}.")
     os.close(handle)
     archive = Path(name)
     try:
-        _download(source, archive, progress)
+        network.fetch(url, digest, archive, error=DataError, fix=by_hand, progress=progress)
         unpack(card, archive, target, progress)
     finally:
         archive.unlink(missing_ok=True)
@@ -213,47 +213,8 @@ def _hidden(name: str) -> bool:
     return any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(name).parts)
 
 
-def _source(card: DatasetCard) -> Source:
+def _source(card: DatasetCard, by_hand: str) -> tuple[str, str]:
+    """URL and sha256 of a card's archive."""
     if card.source is None or card.source.sha256 is None:
-        raise UsageError(
-            "its card has no URL with a sha256",
-            where=card.name,
-            fix=f"get it from its makers ({card.citation}), then: "
-            f"kit data fetch {card.name} --from PATH",
-        )
-    if not card.source.url.startswith("https://"):
-        raise UsageError(f"{card.source.url} is not https", where=card.name)
-    return card.source
-
-
-def _download(source: Source, target: Path, progress: Progress) -> None:
-    digest = hashlib.sha256()
-    try:
-        with _open(source.url) as answer, target.open("wb") as file:
-            total = int(answer.headers.get("Content-Length") or 0) // _BLOCK or None
-            blocks = iter(lambda: answer.read(_BLOCK), b"")
-            for block in progress.track(blocks, "downloading (MiB)", total):
-                digest.update(block)
-                file.write(block)
-    except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
-        raise DataError(f"can't be downloaded ({error})", where=source.url) from error
-    if digest.hexdigest() != source.sha256:
-        raise DataError(
-            f"what came has sha256 {digest.hexdigest()}, the card says {source.sha256}",
-            where=source.url,
-        )
-
-
-class _HttpsOnly(urllib.request.HTTPRedirectHandler):
-    """A redirect must not lead off https."""
-
-    def redirect_request(
-        self, req: Any, fp: Any, code: int, msg: str, headers: HTTPMessage, newurl: str
-    ) -> urllib.request.Request | None:
-        if not newurl.startswith("https://"):
-            raise urllib.error.URLError(f"redirected to {newurl}, which is not https")
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-
-def _open(url: str) -> Any:
-    return urllib.request.build_opener(_HttpsOnly).open(url, timeout=60)
+        raise UsageError("its card has no URL with a sha256", where=card.name, fix=by_hand)
+    return card.source.url, card.source.sha256
