@@ -143,6 +143,7 @@ class Recipe:
         epochs: passes over the training pictures.
         batch: pictures per optimizer step, over all devices.
         size: side of the square input in pixels; None takes the model card's.
+        fit: ``letterbox`` or ``stretch``; None takes the model card's.
         patience: epochs without a better AP on valid before it stops; None never stops early.
         ema: horizon of the weight average, as a fraction of all steps; 0 turns it off.
         clip: largest norm of the gradient; None leaves it.
@@ -164,6 +165,7 @@ class Recipe:
     epochs: int | None = None
     batch: int = 16
     size: int | None = None
+    fit: Literal["letterbox", "stretch"] | None = None
     patience: int | None = None
     ema: float = 0.1
     clip: float | None = 10.0

@@ -35,6 +35,7 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
     from kit import door
     from kit.bench.latency import bench
     from kit.cards import plain
+    from kit.cli.live import Live
     from kit.data import formats, smear
     from kit.data.doctor import examine, usable
     from kit.data.sampling import sample
@@ -55,14 +56,14 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
     step = _Steps(out, 9)
 
     step(f"draw {PICTURES} blood smears")
-    smear.make(folder / "smears", pictures=PICTURES, seed=args.seed, progress=out)
+    smear.make(folder / "drawn", pictures=PICTURES, seed=args.seed, progress=out)
 
     step("check and split them, slides kept whole")
-    drawn = open_source(str(folder / "smears"))
+    drawn = open_source(str(folder / "drawn"))
     apart = split(drawn, (0.6, 0.2, 0.2), group_by=smear.GROUPS, seed=args.seed, progress=out)
-    with new_directory(folder / "data") as beside:
+    with new_directory(folder / "smears") as beside:
         formats.load(drawn.format).write(apart, beside, out)
-    source = str(folder / "data")
+    source = str(folder / "smears")
     dataset = open_source(source)
     examine(dataset, group_by=smear.GROUPS, progress=out).require_sound(source)
 
@@ -81,7 +82,7 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
         epochs=EPOCHS[start],
         progress=out,
     )
-    trained = train(job, folder / "run", progress=out)
+    trained = train(job, folder / "run", progress=out, on_epoch=Live(out, job, folder / "run"))
 
     step("evaluate the checkpoint on test")
     before = evaluate(door.open(trained), trained, dataset, "test", progress=out)
@@ -188,17 +189,19 @@ def _history(run: Path) -> list[dict[str, Any]]:
 
 
 def _commands(folder: Path, start: str, seed: int) -> str:
+    from kit.data.smear import GROUPS
+
     return "\n".join(
         (
-            f"kit data split {folder}/smears --fractions 0.6,0.2,0.2 --group-by 'slide([0-9]+)' "
-            f"--seed {seed} --out data",
-            "kit data check data",
-            f"kit sample data --fraction 0.75 --balanced --seed {seed} --out sample.json",
-            f"kit train {MODEL} data --sample sample.json --recipe quickstart --start {start} "
+            f"kit data split {folder}/drawn --fractions 0.6,0.2,0.2 --group-by '{GROUPS}' "
+            f"--seed {seed} --out smears",
+            "kit data check smears",
+            f"kit sample smears --fraction 0.75 --balanced --seed {seed} --out sample.json",
+            f"kit train {MODEL} smears --sample sample.json --recipe quickstart --start {start} "
             f"--epochs {EPOCHS[start]} --seed {seed} --out run",
-            "kit evaluate run/best data",
+            "kit evaluate run/best smears",
             "kit export run/best --precision fp32 --out onnx",
-            "kit evaluate onnx data",
-            "kit bench onnx data",
+            "kit evaluate onnx smears",
+            "kit bench onnx smears",
         )
     )

@@ -17,7 +17,7 @@ from typing import NoReturn
 from kit.errors import KitError
 
 FOLDER = Path(__file__).parent
-_NOT_VERBS = {"__init__", "root", "output", "options"}
+_NOT_VERBS = {"__init__", "live", "options", "output", "root"}
 _LISTED_FIRST = ("quickstart", "doctor", "list", "data", "sample", "train", "evaluate", "export")
 
 

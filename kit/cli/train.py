@@ -53,6 +53,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
+    from kit.cli.live import Live
     from kit.finetune.loop import Machine
     from kit.finetune.prepare import prepare
     from kit.finetune.train import train
@@ -78,7 +79,7 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
     )
     machine = Machine(args.device, args.nodes, args.threads, args.workers)
     bundle = train(
-        job, args.out, machine, resume=args.resume, progress=out, on_epoch=_Live(out, recipe.epochs)
+        job, args.out, machine, resume=args.resume, progress=out, on_epoch=Live(out, job, args.out)
     )
     reached = bundle.card.reports["valid"]
     out.print(
@@ -92,27 +93,3 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
         "valid": dict(reached),
         "training": dict(bundle.card.training),
     }
-
-
-class _Live:
-    """One line of the learning curve after each epoch."""
-
-    HEADER = ("epoch", "lr", "train loss", "valid loss", "valid AP50", "valid AP", "seconds")
-
-    def __init__(self, out: Output, epochs: int | None) -> None:
-        self._out, self._epochs, self._begun = out, epochs, False
-
-    def __call__(self, standing: Any) -> None:
-        if not self._begun:
-            self._out.note("  ".join(f"{name:>10}" for name in self.HEADER))
-            self._begun = True
-        row = standing.history[-1]
-        cells = (
-            f"{row['epoch']}/{self._epochs}",
-            f"{row['lr']:.2e}",
-            *(f"{row[k]:.3f}" for k in ("train_loss", "valid_loss")),
-            *("-" if row[k] is None else f"{row[k]:.3f}" for k in ("ap50", "ap")),
-            f"{row['seconds'] + row['valid_seconds']:.1f}",
-        )
-        best = "  best" if standing.best_epoch == row["epoch"] - 1 else ""
-        self._out.note("  ".join(f"{cell:>10}" for cell in cells) + best)

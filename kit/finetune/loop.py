@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import torch
 from lightning_fabric import Fabric
@@ -41,6 +42,9 @@ from kit.progress import SILENT, Progress
 
 MEMORY_SHARE = 0.3
 """Share of the free memory that may hold decoded pictures."""
+
+TRAIN_SCORED = 32
+"""Training pictures that are scored each epoch, so that overfitting is seen."""
 
 VALIDATION_SHARE = 1.25
 """A run takes about this much longer than its steps: pictures are drawn, and valid is scored."""
@@ -111,6 +115,9 @@ class Loop:
         augment = Augment(recipe, card.input.size, card.input.fill)
         self._draws = Draws(pictures, augment, recipe, self._epochs, job.seed)
         self._validator = Validator(job.valid, card, batch=recipe.batch, limit=limit)
+        seen = np.random.default_rng(job.seed).permutation(len(job.train))[:TRAIN_SCORED]
+        watched = job.train.select(np.sort(seen))
+        self._trained = Validator(watched, card, batch=recipe.batch, limit=limit)
         self._faults: set[str] = set()
         self.standing = Standing(micro=math.ceil(recipe.batch / fabric.world_size))
 
@@ -273,7 +280,9 @@ class Loop:
         if self._fabric.is_global_zero:
             begun = time.perf_counter()
             validation = self._validator(self._averaged, self._fabric.device)
-            standing.history.append(self._row(validation, time.perf_counter() - begun))
+            trained = self._trained(self._averaged, self._fabric.device)
+            seconds = time.perf_counter() - begun
+            standing.history.append(self._row(validation, trained, seconds))
             ap = validation.scores.ap or 0.0
             if ap > standing.best:
                 standing.best, standing.best_epoch = ap, standing.epoch
@@ -306,7 +315,7 @@ class Loop:
         """The averaged weights."""
         return self._average.network.state_dict()
 
-    def _row(self, validation: Validation, seconds: float) -> dict[str, Any]:
+    def _row(self, validation: Validation, trained: Validation, seconds: float) -> dict[str, Any]:
         standing, scores = self.standing, validation.scores
         losses = {name: total / max(weight, 1.0) for name, (total, weight) in standing.sums.items()}
         return {
@@ -316,6 +325,8 @@ class Loop:
             "valid_loss": sum(validation.loss.values()),
             "ap": scores.ap,
             "ap50": scores.ap50,
+            "train_ap": trained.scores.ap,
+            "train_ap50": trained.scores.ap50,
             "seconds": round(standing.seconds, 3),
             "valid_seconds": round(seconds, 3),
             **{f"train_{name}": value for name, value in losses.items()},

@@ -117,7 +117,7 @@ def _card(job: Job, family: Family, network: torch.nn.Module, start: Start) -> B
         architecture=job.model.architecture,
         licence=job.model.licence,
         classes=job.train.classes,
-        input=replace(job.model.input, size=size),
+        input=replace(job.model.input, size=size, fit=job.recipe.fit or job.model.input.fit),
         suppress=job.model.suppress if family.needs_suppression(network) else None,
         weights=WEIGHTS,
         files={},

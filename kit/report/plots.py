@@ -47,11 +47,11 @@ _STYLE: Any = {
 
 
 def learning_curve(history: Sequence[Mapping[str, float | None]]) -> str:
-    """Loss on train and valid, and AP on valid, by epoch.
+    """Loss and AP on train and valid by epoch: where the two part, it overfits.
 
     Args:
         history: one row an epoch with ``epoch`` and any of ``train_loss``, ``valid_loss``,
-            ``ap50``, ``ap``; a missing value leaves a gap.
+            ``ap50``, ``ap`` (both on valid) and ``train_ap``; a missing value leaves a gap.
     """
 
     def draw() -> Figure:
@@ -59,9 +59,10 @@ def learning_curve(history: Sequence[Mapping[str, float | None]]) -> str:
         left, right = figure.subplots(1, 2)
         epochs = [row["epoch"] for row in history]
         _lines(left, epochs, history, (("train_loss", "train"), ("valid_loss", "valid")))
-        _lines(right, epochs, history, (("ap50", "AP50"), ("ap", "AP")))
+        series = (("train_ap", "AP, train"), ("ap", "AP, valid"), ("ap50", "AP50, valid"))
+        _lines(right, epochs, history, series)
         left.set(title="loss", xlabel="epoch")
-        right.set(title="AP on valid", xlabel="epoch", ylim=(0, 1))
+        right.set(title="AP", xlabel="epoch", ylim=(0, 1))
         return figure
 
     return _svg(draw)
