@@ -76,7 +76,8 @@ class ClassMap:
         place = np.array([-1 if n is None else classes.index(n.strip()) for n in renamed], np.int64)
         labels = place[dataset.labels]
         dataset = keep_boxes(replace(dataset, classes=classes, labels=labels), labels >= 0)
-        notes = {code: found for code, found in dataset.notes.items() if code != "unnamed_classes"}
+        notes = dict(dataset.notes)
+        notes.pop("unnamed_classes", None)
         return replace(dataset, notes=notes)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,25 @@ from kit.types import Detections, Example
 
 SPLITS = ("train", "valid", "test")
 """The names of splits. Readers translate: val, validation and dev mean valid."""
+
+Note = Literal[
+    "bad_label",
+    "download_ignored",
+    "label_conflict",
+    "label_without_picture",
+    "missing_split",
+    "outline",
+    "outside_root",
+    "picture_left_out",
+    "picture_without_label",
+    "size_mismatch",
+    "split_without_picture",
+    "stale_side_file",
+    "unknown_class",
+    "unnamed_classes",
+    "unreadable_picture",
+]
+"""What a reader may note; :mod:`kit.data.findings` words and judges each."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +82,7 @@ class Dataset:
     groups: tuple[str, ...] | None = None
     source: str = ""
     format: str = ""
-    notes: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    notes: Mapping[Note, Sequence[str]] = field(default_factory=dict)
     bit_depth: int | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
     files: tuple[Path, ...] | None = None

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kit.data.boxes import clipped, listed, repeated, usable_mask
-from kit.data.dataset import SPLITS, Dataset
+from kit.data.dataset import SPLITS, Dataset, Note
 from kit.data.similar import Scan, components
 
 Severity = Literal["error", "warning"]
@@ -32,15 +32,18 @@ _OUTSIDE = 1.0  # pixels: what rounding in YOLO and VOC's 1-based corners do is 
 _SHOWN = 5
 _LINE = 80
 
-_READER: Mapping[str, tuple[Severity, str]] = {
+_READER: Mapping[Note, tuple[Severity, str]] = {
     "unreadable_picture": ("error", "picture(s) can't be decoded"),
     "unknown_class": ("error", "label(s) of a class that is not in the list: they are lost"),
     "bad_label": ("error", "label(s) can't be understood: they are lost"),
+    "label_conflict": ("error", "picture(s) labelled differently by two files: one's are lost"),
     "size_mismatch": ("warning", "picture(s) have another size than is stated"),
     "label_without_picture": ("warning", "label file(s) without a picture"),
+    "picture_left_out": ("warning", "picture(s) that no label file speaks of: left out"),
     "picture_without_label": ("warning", "picture(s) without labels, taken as empty"),
     "split_without_picture": ("warning", "picture(s) that a split lists are not there"),
     "missing_split": ("warning", "split(s) that are named are not there"),
+    "stale_side_file": ("warning", "side file(s) not used: the flags and splits in it are missing"),
     "unnamed_classes": ("warning", "list(s) of classes without names"),
     "outline": ("warning", "outline(s), of which the box around is taken"),
     "outside_root": ("warning", "name(s) that lead out of the folder: not followed"),
@@ -73,9 +76,10 @@ class Finding:
         return f"{lead}\n    {between.join(shown)}" if shown else lead
 
 
-def noted(notes: Mapping[str, Sequence[str]]) -> Iterable[Finding]:
+def noted(notes: Mapping[Note, Sequence[str]]) -> Iterable[Finding]:
     """What the reader met, judged."""
     for code, places in notes.items():
+        # a format of somebody else's may note more than ours do
         severity, meaning = _READER.get(code, ("warning", code.replace("_", " ")))
         if places:
             message = f"{len(places)} {meaning}"
@@ -85,7 +89,7 @@ def noted(notes: Mapping[str, Sequence[str]]) -> Iterable[Finding]:
 def notes(dataset: Dataset, seen: Scan) -> Iterable[Finding]:
     """What the reader met, and what could only be met by decoding."""
     wrong = (seen.sizes != dataset.sizes).any(1) & (seen.sizes > 0).all(1)
-    met = {
+    met: dict[Note, list[str]] = {
         "unreadable_picture": [f"{dataset.ids[i]} ({fault})" for i, fault in seen.faults.items()],
         "size_mismatch": [dataset.ids[index] for index in np.flatnonzero(wrong)],
     }

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kit.data import side
-from kit.data.dataset import SPLITS, Dataset
+from kit.data.dataset import SPLITS, Dataset, Note
 from kit.errors import DataError
 from kit.pixels import picture_size
 from kit.types import Detections, Example, Ignore
@@ -84,14 +84,14 @@ class Reading:
 
     def __init__(self, root: Path, format: str, name: str) -> None:
         self.root, self.format, self.name = root, format, name
-        self.notes: dict[str, list[str]] = {}
+        self.notes: dict[Note, list[str]] = {}
         self.label_files: set[Path] = set()
         self.facts: dict[str, Any] = {}
         self._examples: list[Example] = []
         self._pictures: dict[str, Any] = {}
         self._boxes: dict[str, Any] = {}
 
-    def note(self, code: str, where: object) -> None:
+    def note(self, code: Note, where: object) -> None:
         self.notes.setdefault(code, []).append(str(where))
 
     def files(self, below: Path | None = None) -> list[str]:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from kit.cards import bind, plain
-from kit.data.dataset import Dataset
+from kit.data.dataset import Dataset, Note
 from kit.errors import DataError
 from kit.files import write_json
 from kit.types import Ignore
@@ -107,7 +107,7 @@ def write(
 
 
 def restore(
-    dataset: Dataset, label_files: Iterable[Path], note: Callable[[str, object], None]
+    dataset: Dataset, label_files: Iterable[Path], note: Callable[[Note, object], None]
 ) -> Dataset:
     """The dataset with what its side file remembers; a stale or damaged one is noted and left."""
     path = dataset.root / FILE

@@ -29,8 +29,10 @@ def show_splits(dataset: Dataset, title: str, out: Output) -> dict[str, Any]:
 
 def tell_notes(dataset: Dataset, out: Output) -> None:
     """Say what the reader passed over, since a copy won't have it."""
-    for code, places in dataset.notes.items():
-        out.note(f"note: {len(places)} x {code.replace('_', ' ')}, e.g. {places[0]}")
+    from kit.data.findings import noted
+
+    for finding in noted(dataset.notes):
+        out.note(str(finding))
 
 
 def tell_lost(lost: Mapping[str, int], format: str, out: Output) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from kit.data.dataset import SPLITS
+from kit.data.dataset import SPLITS, Note
 from kit.data.reading import Reading, inside, read_lines, split_name
 from kit.errors import DataError
 
@@ -39,7 +39,7 @@ class Config:
     names: list[str] = field(default_factory=list)
     splits: Mapping[str, list[str]] = field(default_factory=dict)
     keypoints: bool = False
-    notes: Sequence[tuple[str, str]] = ()
+    notes: Sequence[tuple[Note, str]] = ()
 
 
 def yaml_files(root: Path) -> list[Path]:
@@ -84,7 +84,7 @@ def read_config(root: Path) -> Config:
             fix=f"name one: {candidates[0]}",
         )
     path, data = candidates[0], load(candidates[0])
-    notes: list[tuple[str, str]] = []
+    notes: list[tuple[Note, str]] = []
     if data.get("download"):
         notes.append(("download_ignored", f"{path.name}: its download: is never run"))
     base = path.parent
@@ -188,7 +188,7 @@ def _resolve(
         if id_ := next((id_ for id_ in here if id_ in known), None):
             ids.append(id_)
         else:
-            code = "split_without_picture" if here else "outside_root"
+            code: Note = "split_without_picture" if here else "outside_root"
             reading.note(code, f"{entry}:{number}: {text}")
     return ids
 

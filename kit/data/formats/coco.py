@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from kit.data import side
-from kit.data.dataset import SPLITS, Dataset
+from kit.data.dataset import SPLITS, Dataset, Note
 from kit.data.formats._coco_entries import (
     Json,
     annotations_of,
@@ -212,7 +212,7 @@ def _examples(
             reading.note("bad_label", f"{where}: image without id or file_name")
         elif (id_ := _resolve(file_name, prefixes, pictures)) is None:
             away = posixpath.isabs(file_name) or posixpath.normpath(file_name).startswith("..")
-            code = "outside_root" if away else "label_without_picture"
+            code: Note = "outside_root" if away else "label_without_picture"
             reading.note(code, f"{where}: {file_name}")
             rows_of[number] = None
         elif id_ in found or number in rows_of:

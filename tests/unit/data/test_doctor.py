@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import cv2
 import numpy as np
@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kit.data import smear
-from kit.data.dataset import Dataset
+from kit.data.dataset import Dataset, Note
 from kit.data.doctor import Diagnosis, examine, groups_of, usable, wilson_perfect
+from kit.data.findings import noted
 from kit.errors import DataError, UsageError
 from kit.types import Detections, Example
 
@@ -62,6 +63,14 @@ def test_a_sound_dataset_has_no_findings(tmp_path: Path) -> None:
     assert diagnosis.counts["train"] == {"cell": 240}
     assert diagnosis.pictures == {"all": 10, **SOUND}
     assert usable(dataset) is dataset
+
+
+def test_whatever_a_reader_may_note_is_worded_and_judged() -> None:
+    codes = get_args(Note)  # mypy holds the readers to these
+    found = list(noted({code: ["a.txt"] for code in codes}))
+    assert [finding.code for finding in found] == list(codes)
+    assert all(finding.message.startswith("1 ") for finding in found)
+    assert not [f for f in found if f.message == f"1 {f.code.replace('_', ' ')}"]
 
 
 @pytest.mark.parametrize(
