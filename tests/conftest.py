@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # some tests import it without the kit around it
+
 settings.register_profile("kit", deadline=None)
 settings.load_profile("kit")
 

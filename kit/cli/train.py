@@ -54,9 +54,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
     from kit.cli.live import Live
-    from kit.finetune.loop import Machine
     from kit.finetune.prepare import prepare
-    from kit.finetune.train import train
 
     job = prepare(
         args.model,
@@ -71,6 +69,10 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
         epochs=args.epochs,
         batch=args.batch,
     )
+    # torch takes seconds to load: what is wrong with the data or the options is told before
+    from kit.finetune.loop import Machine
+    from kit.finetune.train import train
+
     recipe = job.recipe
     out.print(
         f"{job.model.name} ({job.model.licence}) on {job.train.name}: {len(job.train)} pictures, "

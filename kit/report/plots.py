@@ -6,10 +6,16 @@ Text and axes take the colour of the page they stand in, so one drawing suits li
 from __future__ import annotations
 
 import io
+import os
 import re
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from kit.cards import cache_folder
+
+# its list of fonts goes into the kit's cache, not into folders of its own in the user's home
+os.environ.setdefault("MPLCONFIGDIR", str(cache_folder() / "matplotlib"))
 
 import matplotlib as mpl
 import numpy as np

@@ -8,6 +8,7 @@ beside it, or to operators of a foreign library, is refused.
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from importlib.util import find_spec
 from time import perf_counter_ns
@@ -24,6 +25,10 @@ from kit.types import RawDetections, Runner
 
 SUFFIX = ".onnx"
 _CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+
+# From 1.29 on its official Linux builds report every session to their maker and leave a device id
+# in the home folder. It looks once, when it is first imported, which is why no import stands above.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 
 def available() -> str | None:
