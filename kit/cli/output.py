@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from pathlib import Path
+from time import monotonic
 from typing import Any, TypeVar
 
 from rich.console import Console
@@ -22,6 +23,9 @@ from rich.table import Table
 from kit.files import write_text
 
 T = TypeVar("T")
+
+TOLD_EVERY = 30.0
+"""Seconds between lines of progress where there is no terminal to draw a bar on."""
 
 
 class Output:
@@ -53,9 +57,15 @@ class Output:
         self._err.print(text, markup=False)
 
     def track(self, items: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:
-        """Yield the items while a bar moves; the bar disappears when it is done."""
+        """Yield the items while a bar moves; the bar disappears when it is done.
+
+        Where nobody watches a terminal, long work says a line now and then instead.
+        """
         if total is None and isinstance(items, Sized):
             total = len(items)
+        if not self._err.is_interactive:
+            yield from self._tell(items, label, total)
+            return
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
@@ -63,11 +73,25 @@ class Output:
             TimeElapsedColumn(),
             TimeRemainingColumn(),
         )
-        with Progress(*columns, console=self._err, transient=True) as bars:
+        bars = Progress(
+            *columns,
+            console=self._err,
+            transient=True,
+            redirect_stdout=self._out.is_terminal,  # else what goes to a file would end up here
+        )
+        with bars:
             task = bars.add_task(label, total=total)
             for item in items:
                 yield item
                 bars.advance(task)
+
+    def _tell(self, items: Iterable[T], label: str, total: int | None) -> Iterator[T]:
+        due = monotonic() + TOLD_EVERY
+        for count, item in enumerate(items, 1):
+            yield item
+            if monotonic() >= due:
+                self.note(f"{label}: {count}" + ("" if total is None else f" of {total}"))
+                due = monotonic() + TOLD_EVERY
 
     def finish(self, result: Any) -> None:
         """Write the result where ``--json`` says."""
