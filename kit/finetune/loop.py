@@ -142,19 +142,24 @@ class Loop:
             Stopped: by a signal, after saving.
             RunFailed: the loss is not finite, or one picture doesn't fit in memory.
         """
-        standing, patience = self.standing, self._job.recipe.patience
+        standing = self.standing
         with Interrupt() as interrupt:
-            if standing.epoch < self._epochs:
+            if not self._over():
                 self._preflight()
-            while standing.epoch < self._epochs:
+            while not self._over():
                 self._train_epoch(interrupt)
                 self._end_epoch()
                 if on_epoch is not None and self._fabric.is_global_zero:
                     on_epoch(standing)
-                if patience and standing.epoch - standing.best_epoch > patience:
-                    self._progress.note(f"AP on valid has not risen for {patience} epochs")
-                    break
+        if standing.epoch < self._epochs:
+            self._progress.note("AP on valid has stopped rising")
         return standing
+
+    def _over(self) -> bool:
+        """Whether the schedule is at its end, or patience is."""
+        standing, patience = self.standing, self._job.recipe.patience
+        tired = patience is not None and standing.epoch - standing.best_epoch > patience
+        return standing.epoch >= self._epochs or (tired and standing.best_epoch >= 0)
 
     def _train_epoch(self, interrupt: Interrupt) -> None:
         standing, job = self.standing, self._job

@@ -74,17 +74,20 @@ def _engine(machine: Machine) -> tuple[Fabric, int]:
     devices: list[int] | int
     if "," in listed:  # cuda:0,1 names GPUs; cpu:0,1 is two processes
         accelerator = pick_device(kind).type
+        if not all(place.isdigit() for place in listed.split(",")):
+            raise UsageError("not a list of devices", where=machine.device, fix="cuda:0,1")
         several = [int(place) for place in listed.split(",")]
         devices = several if accelerator == "cuda" else len(several)
     else:
         device = pick_device(machine.device)
         accelerator = device.type
         devices = [device.index or 0] if accelerator == "cuda" else 1
-    torch.set_num_threads(machine.threads or cores())
     precision = "32-true"
     if accelerator == "cuda":
         precision = "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
-    ranks = machine.nodes * (len(devices) if isinstance(devices, list) else devices)
+    here = len(devices) if isinstance(devices, list) else devices
+    ranks = machine.nodes * here
+    torch.set_num_threads(machine.threads or max(1, cores() // here))
     fabric = Fabric(
         accelerator=accelerator,
         devices=devices,
