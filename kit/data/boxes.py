@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,19 +32,28 @@ def listed(dataset: Dataset) -> Dataset:
     return drop(dataset, dataset.labels < len(dataset.classes), dataset.boxes)
 
 
+def keep_boxes(dataset: Dataset, keep: NDArray[np.bool_]) -> Dataset:
+    """The dataset with only some of its boxes; ``keep`` is a ``(M,)`` mask. All pictures stay."""
+    counts = np.bincount(dataset.picture_of[keep], minlength=len(dataset))
+    return replace(
+        dataset,
+        offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        boxes=dataset.boxes[keep],
+        labels=dataset.labels[keep],
+        ignore=dataset.ignore[keep],
+        extra={
+            name: {**held, "boxes": _kept(held.get("boxes", {}), dataset, keep)}
+            for name, held in dataset.extra.items()
+        },
+    )
+
+
 def drop(dataset: Dataset, keep: NDArray[np.bool_], boxes: NDArray[np.float64]) -> Dataset:
     """The dataset with ``boxes`` in place of its own, and only those that are kept."""
     if keep.all() and np.array_equal(boxes, dataset.boxes):
         return dataset
-    kept = np.bincount(dataset.picture_of[keep], minlength=len(dataset))
-    return replace(
-        dataset,
-        boxes=boxes[keep],
-        labels=dataset.labels[keep],
-        ignore=dataset.ignore[keep],
-        offsets=np.concatenate([[0], np.cumsum(kept)]).astype(np.int64),
-        extra={},  # what a format keeps beside its boxes would no longer match them
-    )
+    # what a format keeps beside its boxes would no longer match them
+    return keep_boxes(replace(dataset, boxes=boxes, extra={}), keep)
 
 
 def repeated(dataset: Dataset) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -69,3 +80,14 @@ def repeated(dataset: Dataset) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         same[later[agree]] = True
         other[later[~agree]] = True
     return same, other
+
+
+def _kept(
+    boxes: Mapping[str, Sequence[Any]], dataset: Dataset, keep: NDArray[np.bool_]
+) -> dict[str, list[Any]]:
+    kept = {}
+    for id_, extras in boxes.items():
+        if (place := dataset.index.get(id_)) is not None:
+            mask = keep[dataset.offsets[place] : dataset.offsets[place + 1]]
+            kept[id_] = [extra for extra, stays in zip(extras, mask, strict=True) if stays]
+    return kept

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kit.cards import read_yaml
+from kit.data.boxes import keep_boxes
 from kit.data.dataset import Dataset
 from kit.data.formats import load
 from kit.data.reading import check_names
@@ -81,22 +81,6 @@ class ClassMap:
         return replace(dataset, notes=notes)
 
 
-def keep_boxes(dataset: Dataset, keep: NDArray[np.bool_]) -> Dataset:
-    """The dataset with only some of its boxes; ``keep`` is a ``(M,)`` mask. All pictures stay."""
-    counts = np.bincount(dataset.picture_of[keep], minlength=len(dataset))
-    return replace(
-        dataset,
-        offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-        boxes=dataset.boxes[keep],
-        labels=dataset.labels[keep],
-        ignore=dataset.ignore[keep],
-        extra={
-            name: {**held, "boxes": _kept(held.get("boxes", {}), dataset, keep)}
-            for name, held in dataset.extra.items()
-        },
-    )
-
-
 def convert(
     dataset: Dataset,
     format: str,
@@ -117,22 +101,15 @@ def convert(
         return writer.write(dataset, beside, progress)
 
 
-def summary(dataset: Dataset) -> dict[str, dict[str, int]]:
-    """Pictures, boxes and objects per class of each split, and of all: rows for a table."""
+def summary(dataset: Dataset) -> dict[str, dict[str, Any]]:
+    """``{split: {pictures, objects, class_counts}}`` of each split, and under ``all`` of all."""
     parts = {**dataset.splits, "all": np.arange(len(dataset))}
     rows = {}
     for split, pictures in parts.items():
         counts = dataset.class_counts(pictures)
-        rows[split] = {"pictures": len(pictures), "boxes": sum(counts.values()), **counts}
+        rows[split] = {
+            "pictures": len(pictures),
+            "objects": sum(counts.values()),
+            "class_counts": counts,
+        }
     return rows
-
-
-def _kept(
-    boxes: Mapping[str, Sequence[Any]], dataset: Dataset, keep: NDArray[np.bool_]
-) -> dict[str, list[Any]]:
-    kept = {}
-    for id_, extras in boxes.items():
-        if (place := dataset.index.get(id_)) is not None:
-            mask = keep[dataset.offsets[place] : dataset.offsets[place + 1]]
-            kept[id_] = [extra for extra, stays in zip(extras, mask, strict=True) if stays]
-    return kept

@@ -19,6 +19,9 @@ from kit.data.similar import scan
 from kit.errors import DataError, UsageError
 from kit.progress import SILENT, Progress
 
+MEND = "mend or leave out these pictures; `kit data split` draws splits without leaks"
+"""What to do about errors."""
+
 _Z = 1.959963984540054  # two-sided 95 %
 
 
@@ -58,7 +61,7 @@ class Diagnosis:
             raise DataError(
                 f"the dataset has {len(self.errors)} kind(s) of error\n{lines}",
                 where=where,
-                fix="mend or leave out these pictures; `kit data split` draws splits without leaks",
+                fix=MEND,
             )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -168,7 +169,12 @@ def splits(dataset: Dataset) -> Iterable[Finding]:
             yield Finding("empty_split", "error", 1, f"the {split} split has no pictures")
     shared = np.flatnonzero(_membership(dataset).sum(1) > 1)
     if len(shared):
-        message = f"{len(shared)} picture(s) are in more than one split"
+        sides = Counter(_sides(np.flatnonzero(row)) for row in _membership(dataset)[shared])
+        told = ", ".join(f"{count} in {names}" for names, count in sides.items())
+        message = (
+            f"{len(shared)} picture(s) are in more than one split ({told}): "
+            "a score on what was learned from is untrue"
+        )
         yield Finding("shared_picture", "error", len(shared), message, _ids(dataset, shared))
 
 
@@ -236,10 +242,7 @@ def grouped(dataset: Dataset, groups: tuple[str | None, ...] | None) -> Iterable
     split = [group for group, places in where.items() if len(places) > 1]
     if split:
         message = f"{len(split)} patient(s) or slide(s) are in more than one split"
-        shown = tuple(
-            f"{group} in {' and '.join(SPLITS[place] for place in sorted(where[group]))}"
-            for group in split[:_SHOWN]
-        )
+        shown = tuple(f"{group} in {_sides(sorted(where[group]))}" for group in split[:_SHOWN])
         yield Finding("shared_group", "error", len(split), message, shown)
 
 
@@ -267,6 +270,10 @@ def _membership(dataset: Dataset) -> NDArray[np.bool_]:
     for place, split in enumerate(SPLITS):
         member[dataset.splits.get(split, np.zeros(0, np.int64)), place] = True
     return member
+
+
+def _sides(places: Iterable[int]) -> str:
+    return " and ".join(SPLITS[place] for place in places)
 
 
 def _ids(dataset: Dataset, pictures: Iterable[Any]) -> tuple[str, ...]:

@@ -18,12 +18,14 @@ def show_splits(dataset: Dataset, title: str, out: Output) -> dict[str, Any]:
     from kit.data.convert import summary
 
     rows = summary(dataset)
-    order = sorted(dataset.classes, key=lambda name: -rows["all"][name])
-    shown = [name for name in order if rows["all"][name] or len(order) <= _MANY]
-    lines = [[key, *(row[key] for row in rows.values())] for key in ("pictures", "boxes", *shown)]
+    total = rows["all"]["class_counts"]
+    order = sorted(dataset.classes, key=lambda name: -total[name])
+    shown = [name for name in order if total[name] or len(order) <= _MANY]
+    lines = [[key, *(row[key] for row in rows.values())] for key in ("pictures", "objects")]
+    lines += [[name, *(row["class_counts"][name] for row in rows.values())] for name in shown]
     out.table(title, ["", *rows], lines)
     if len(shown) < len(order):
-        out.print(f"{len(order) - len(shown)} of {len(order)} classes have no boxes")
+        out.print(f"{len(order) - len(shown)} of {len(order)} classes have no object")
     return rows
 
 

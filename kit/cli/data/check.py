@@ -26,7 +26,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
     from dataclasses import asdict
 
-    from kit.data.doctor import examine
+    from kit.data.doctor import MEND, examine
     from kit.data.source import open_source
 
     dataset = open_source(args.source, progress=out)
@@ -49,6 +49,6 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
         raise DataError(
             f"{len(diagnosis.errors)} kind(s) of error, told above",
             where=args.source,
-            fix="mend or leave out these pictures; `kit data split` draws splits without leaks",
+            fix=MEND,
         )
     return result

@@ -38,6 +38,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
+    from kit.cli.data import show_splits
     from kit.data import formats
     from kit.data.source import open_source
     from kit.data.split import checked_fractions, folds, split
@@ -65,13 +66,7 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
             writer.write(part, place, out)
     result = {}
     for name, part in drawn.items():
-        counts = {key: part.class_counts(pictures) for key, pictures in part.splits.items()}
-        header = [name, "pictures", *part.classes]
-        rows = [[key, len(part.splits[key]), *counts[key].values()] for key in counts]
-        out.table(f"objects in {args.out / name}", header, rows)
-        result[name or "split"] = {
-            key: {"pictures": len(part.splits[key]), "class_counts": counts[key]} for key in counts
-        }
+        result[name or "split"] = show_splits(part, str(args.out / name), out)
     return {"out": str(args.out), "seed": args.seed, **result}
 
 

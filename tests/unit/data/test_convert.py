@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kit.data.convert import ClassMap, convert, keep_boxes, summary
+from kit.data.boxes import keep_boxes
+from kit.data.convert import ClassMap, convert, summary
 from kit.data.dataset import Dataset
 from kit.data.formats import coco, voc, yolo
 from kit.data.writing import new_names
@@ -143,8 +144,9 @@ def test_names_never_collide() -> None:
 
 def test_the_summary_counts_by_split(zoo: Dataset) -> None:
     rows = summary(zoo)
-    assert rows["train"] == {"pictures": 2, "boxes": 2, "ape": 1, "cow": 1, "zebra": 0}
-    assert rows["all"]["boxes"] == 3
+    counts = {"ape": 1, "cow": 1, "zebra": 0}
+    assert rows["train"] == {"pictures": 2, "objects": 2, "class_counts": counts}
+    assert rows["all"]["objects"] == 3
 
 
 def test_keeping_boxes_keeps_pictures(zoo: Dataset) -> None:

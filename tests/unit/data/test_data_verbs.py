@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,7 @@ def test_the_way_from_a_folder_to_a_sample(
     command = ["data", "split", str(smears), *fractions, *group, "--out", str(parted)]
     assert main([*command, "--json", str(report)]) == 0
     told = json.loads(report.read_text())["split"]
+    assert told.pop("all")["pictures"] == 40
     assert {name: told[name]["pictures"] for name in told} == {"train": 20, "valid": 10, "test": 10}
     dataset = open_source(str(parted))
     assert dataset.format == open_source(str(smears)).format
@@ -81,6 +83,22 @@ def test_errors_end_the_check_with_2_and_are_in_the_json(
     found = json.loads(report.read_text())
     assert not found["sound"]
     assert "duplicate_in_test" in {finding["code"] for finding in found["findings"]}
+
+
+def test_train_and_valid_may_not_be_the_same_pictures(
+    smears: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As in COCO128's data.yaml. They are told of by split, and may be split anew."""
+    both = tmp_path / "both"
+    shutil.copytree(smears, both)
+    with (both / "data.yaml").open("a") as file:
+        file.write("train: images\nval: images\n")
+    assert main(["data", "check", str(both)]) == 2
+    assert "40 picture(s) are in more than one split (40 in train and valid)" in (
+        capsys.readouterr().out
+    )
+    assert main(["data", "split", str(both), "--out", str(tmp_path / "apart")]) == 0
+    assert main(["data", "check", str(tmp_path / "apart")]) == 0
 
 
 @pytest.mark.parametrize(
