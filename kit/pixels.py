@@ -30,6 +30,7 @@ MAX_PIXELS = 120_000_000
 """Pictures above this are refused by their header, before a byte is decoded."""
 
 _open = Image.open  # as it is now: importing ultralytics puts in one that runs pip on a bad picture
+_FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")  # by content: an EPS would run Ghostscript
 _ORIENTATION = 0x0112  # EXIF tag
 _TURN = {3: cv2.ROTATE_180, 6: cv2.ROTATE_90_CLOCKWISE, 8: cv2.ROTATE_90_COUNTERCLOCKWISE}
 
@@ -88,11 +89,9 @@ def decode_picture(
         pixels = cv2.imdecode(
             np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION
         )
-        if pixels is None or (pixels.ndim == 3 and pixels.shape[2] not in (1, 3, 4)):
-            # what OpenCV can't read (CMYK, odd TIFF compressions) Pillow often can
-            pixels = cv2.cvtColor(
-                np.asarray(_open(io.BytesIO(data)).convert("RGB")), cv2.COLOR_RGB2BGR
-            )
+        if pixels is None or not _taken(pixels, kind):
+            with _open(io.BytesIO(data), formats=_FORMATS) as picture:
+                pixels = cv2.cvtColor(np.asarray(picture.convert("RGBA")), cv2.COLOR_RGBA2BGRA)
     except (cv2.error, OSError, ValueError, SyntaxError) as error:
         raise DataError(f"the picture can't be decoded ({error})", where=where) from error
     return _upright(_to_bgr(_to_uint8(np.asarray(pixels), bit_depth, where)), orientation)
@@ -111,9 +110,10 @@ def _header(file: IO[bytes], where: object, max_pixels: int) -> tuple[tuple[int,
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # we check it ourselves
-            with _open(file) as header:
+            with _open(file, formats=_FORMATS) as header:
                 (width, height), kind = header.size, header.format or ""
-                orientation = int(header.getexif().get(_ORIENTATION, 1) or 1)
+                exif = Image.Image.getexif(header)  # a PNG's own would decode the pixels first
+                orientation = int(exif.get(_ORIENTATION, 1) or 1)
                 if kind == "TIFF":  # OpenCV and Pillow turn these whatever they are told
                     orientation = 1
     except Image.DecompressionBombError as error:
@@ -127,6 +127,15 @@ def _header(file: IO[bytes], where: object, max_pixels: int) -> tuple[tuple[int,
             fix="cut it into tiles",
         )
     return ((height, width) if orientation >= 5 else (width, height)), orientation, kind
+
+
+def _taken(pixels: NDArray[np.generic], kind: str) -> bool:
+    """Whether OpenCV read it as we want. Pillow often can where it can't: CMYK, odd compressions,
+    and the alpha of 8-bit TIFFs, with which OpenCV has multiplied the colours already."""
+    channels = pixels.shape[2] if pixels.ndim == 3 else 1
+    if channels == 4 and kind == "TIFF":
+        return pixels.dtype != np.uint8
+    return channels in (1, 3, 4)
 
 
 def _truncated(data: bytes, kind: str) -> bool:
@@ -148,8 +157,9 @@ def _to_uint8(pixels: NDArray[np.generic], bit_depth: int | None, where: object)
             where=where,
             fix="convert it to 8 or 16 bits",
         )
-    top = (1 << (bit_depth or 16)) - 1
-    if bit_depth is not None and int(pixels.max(initial=0)) > top:
+    top = np.full(pixels.shape[2] if pixels.ndim == 3 else 1, (1 << (bit_depth or 16)) - 1)
+    top[3:] = 65535  # alpha fills its type, whatever the camera's depth
+    if bit_depth is not None and (pixels > (top if pixels.ndim == 3 else top[0])).any():
         raise DataError(f"values above the declared {bit_depth} bits", where=where)
     return np.asarray(np.rint(pixels.astype(np.float32) * (255.0 / top)), dtype=np.uint8)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
+from PIL import EpsImagePlugin, Image, ImageFile, ImageOps
 
 from kit import pixels
 from kit.errors import DataError
@@ -79,6 +79,16 @@ def test_alpha_lies_over_white(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_picture(tmp_path / "a.png"), wanted)
 
 
+def test_alpha_is_laid_on_once_whatever_the_format(tmp_path: Path) -> None:
+    """OpenCV multiplies the colours of a TIFF with its alpha while reading."""
+    half = np.full((4, 4, 4), (200, 100, 0, 128), np.uint8)
+    for suffix in (".png", ".tif", ".webp"):
+        Image.fromarray(half).save(
+            tmp_path / f"a{suffix}", **({"lossless": True} if suffix == ".webp" else {})
+        )
+        assert read_picture(tmp_path / f"a{suffix}")[0, 0].tolist() == [127, 177, 227]
+
+
 def test_a_palette_is_looked_up(tmp_path: Path, colours: np.ndarray) -> None:
     few = Image.fromarray(colours).quantize(8)
     few.save(tmp_path / "a.png")
@@ -106,6 +116,18 @@ def test_sixteen_bits_of_colour(tmp_path: Path) -> None:
     levels = np.array([[[0, 32768, 65535], [257, 514, 771]]], np.uint16)
     cv2.imwrite(str(tmp_path / "a.png"), levels)
     np.testing.assert_array_equal(read_picture(tmp_path / "a.png"), [[[0, 128, 255], [1, 2, 3]]])
+
+
+def test_alpha_fills_its_type_whatever_the_camera() -> None:
+    pixels = np.full((4, 4, 4), 4095, np.uint16)
+    pixels[..., 3] = 65535
+    pixels[0, 0, 3] = 0
+    done, data = cv2.imencode(".png", pixels)
+    assert done
+    assert (decode_picture(data.tobytes(), bit_depth=12) == 255).all()
+    pixels[1, 1, 0] = 4096
+    with pytest.raises(DataError, match="declared 12 bits"):
+        decode_picture(cv2.imencode(".png", pixels)[1].tobytes(), bit_depth=12)
 
 
 def test_floats_have_no_agreed_range(tmp_path: Path) -> None:
@@ -161,12 +183,14 @@ def bomb(width: int, height: int) -> bytes:
     )
 
 
-@pytest.mark.parametrize("size", [(20_000, 10_000), (60_000, 60_000), (2**31 - 1, 2**31 - 1)])
+@pytest.mark.parametrize(
+    "size", [(12_000, 11_000), (20_000, 10_000), (60_000, 60_000), (2**31 - 1, 2**31 - 1)]
+)
 def test_a_size_bomb_is_refused_before_it_is_decoded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
 ) -> None:
     monkeypatch.setattr(cv2, "imdecode", lambda *a: pytest.fail("decoded"))
-    monkeypatch.setattr(Image.Image, "convert", lambda *a: pytest.fail("decoded"))
+    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda *a: pytest.fail("decoded"))
     (tmp_path / "a.png").write_bytes(bomb(*size))
     with pytest.raises(DataError, match=r"more than the limit|too large"):
         read_picture(tmp_path / "a.png")
@@ -185,6 +209,17 @@ def test_encoding_is_decoded_again_without_metadata(colours: np.ndarray) -> None
     data = encode_picture(np.ascontiguousarray(colours), ".png")
     np.testing.assert_array_equal(decode_picture(data), colours)
     assert not Image.open(io.BytesIO(data)).getexif()
+
+
+def test_only_pictures_formats_are_opened_whatever_the_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pillow hands PostScript to Ghostscript, a program with a language of its own."""
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *a, **k: pytest.fail("was run"))
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.jpg", format="EPS")
+    for read in (read_picture, picture_size):
+        with pytest.raises(DataError, match="not a picture"):
+            read(tmp_path / "a.jpg")
 
 
 def test_names_of_pictures() -> None:

@@ -138,7 +138,7 @@ def test_damaged_and_missing_pictures(tmp_path: Path) -> None:
     (tmp_path / "slide0_1.png").unlink()
     found = examine(dataset)
     assert codes(found) == {"unreadable_picture": ("error", 2)}
-    assert "damaged" in found.findings[0].examples[0]
+    assert "cut off" in found.findings[0].examples[0]
 
 
 def test_a_picture_of_another_size_than_stated(tmp_path: Path) -> None:
