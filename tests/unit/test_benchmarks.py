@@ -1,0 +1,162 @@
+"""The scripts of benchmarks/: each tells what it does, and what they compare by is right."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kit.types import Detections
+
+FOLDER = Path(__file__).parents[2] / "benchmarks"
+SCRIPTS = sorted(path for path in FOLDER.glob("*.py") if not path.name.startswith("_"))
+
+
+@pytest.fixture
+def load(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Import a module of the folder, as a script beside it would."""
+    monkeypatch.syspath_prepend(str(FOLDER))
+    return import_module
+
+
+def test_there_are_scripts_and_the_readme_lists_each_with_its_command() -> None:
+    listed = re.findall(r"python benchmarks/(\w+\.py)", (FOLDER / "README.md").read_text())
+    assert sorted(listed) == [path.name for path in SCRIPTS]
+    assert len(SCRIPTS) >= 3
+
+
+def test_their_types_are_checked() -> None:
+    settings = (FOLDER.parent / "pyproject.toml").read_text()
+    assert re.search(r'^files = \[.*"benchmarks".*\]', settings, re.MULTILINE)
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_help_is_the_manual_page_and_loads_no_vendor(script: Path) -> None:
+    code = (
+        "import runpy, sys\n"
+        "sys.argv = [sys.argv[1], '--help']\n"
+        f"sys.path.insert(0, {str(FOLDER)!r})\n"
+        "try:\n"
+        "    runpy.run_path(sys.argv[0], run_name='__main__')\n"
+        "finally:\n"
+        "    assert not {'torch', 'ultralytics', 'onnxruntime'} & set(sys.modules)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(script)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    manual = ast.get_docstring(ast.parse(script.read_text(encoding="utf-8")))
+    assert manual is not None
+    assert len(manual.splitlines()) > 5
+    assert manual in done.stdout
+    assert "--out DIR" in done.stdout
+
+
+def test_a_wrong_option_is_one_message() -> None:
+    done = subprocess.run(
+        [sys.executable, str(FOLDER / "startup.py"), "--runs", "0"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr == "error: --runs: must be at least 1, it is 0\n"
+
+
+def test_the_ratio_is_of_medians_and_pairs_share_their_noise(load: Any) -> None:
+    common = load("_common")
+    rng = np.random.default_rng(0)
+    busy = rng.uniform(1, 10, 150)  # the same for both sides of a pair
+    found = common.paired_ratio(0.8 * busy, busy)
+    assert found.value == pytest.approx(0.8)
+    assert found.low == pytest.approx(0.8)
+    assert found.high == pytest.approx(0.8)
+    apart = common.paired_ratio(0.8 * busy, rng.permutation(busy))
+    assert apart.low < 0.8 < apart.high
+
+
+@pytest.mark.parametrize(("value", "code"), [(0.85, 0), (0.8500001, 3)])
+def test_a_report_says_whether_the_promise_is_kept(
+    load: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], value: float, code: int
+) -> None:
+    common = load("_common")
+    limits = [common.Limit("ours / theirs", value, 0.85)]
+    assert (
+        common.write_report(
+            "trial", "A trial", "Of reports.", [], limits, {"raw": [1]}, threads=2, out=tmp_path
+        )
+        == code
+    )
+    assert ("NOT KEPT" in capsys.readouterr().out) == bool(code)
+    told = json.loads((tmp_path / "trial.json").read_text())
+    assert told["promises"][0]["kept"] is not bool(code)
+    assert told["raw"] == [1]
+    page = (tmp_path / "trial.md").read_text()
+    for fact in (told["command"], told["date"], told["machine"]["cpu"], told["versions"]["numpy"]):
+        assert fact in page.replace("\\", "")
+
+
+def test_agreement_counts_boxes_both_ways(load: Any) -> None:
+    predict = load("vendor_predict")
+    theirs = Detections(
+        np.array([[0, 0, 10, 10], [20, 20, 30, 30], [50, 50, 60, 60]]),
+        np.ones(3),
+        np.array([0, 1, 2]),
+    )
+    ours = Detections(
+        # the first is near enough, the second of another class, the third overlaps too little
+        np.array([[0, 0, 10, 9.5], [20, 20, 30, 30], [50, 50, 60, 58], [70, 70, 80, 80]]),
+        np.ones(4),
+        np.array([0, 0, 2, 2]),
+    )
+    found = predict.agree([(theirs, ours), (Detections.empty(), Detections.empty())])
+    assert found == {
+        "pictures": 2,
+        "vendor_boxes": 3,
+        "kit_boxes": 4,
+        "vendor_found_by_kit": pytest.approx(1 / 3),
+        "kit_found_by_vendor": pytest.approx(1 / 4),
+    }
+
+
+def test_every_side_takes_its_turn_and_the_first_changes(load: Any) -> None:
+    predict = load("vendor_predict")
+
+    class Counting:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def time(self, path: Path, lead: int) -> int:
+            return lead
+
+    sides = [Counting(name) for name in "abc"]
+    orders = [
+        "".join(side.name for side, _ in predict.take_turns(sides, turn, Path("x"), 1, 0.0))
+        for turn in range(-1, 3)
+    ]
+    assert orders == ["cab", "abc", "bca", "cab"]
+
+
+def test_the_clock_marks_each_epoch(load: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    training = load("vendor_training")
+    now = iter([10.0, 15.0, 17.5])
+    monkeypatch.setattr(training.time, "perf_counter", lambda: next(now))
+    clock = training._Clock("kit")
+    assert [clock.mark(), clock.mark()] == [1, 2]
+    assert clock.seconds == [5.0, 2.5]
+
+
+def test_both_sides_read_one_folder(load: Any, data: Path, tmp_path: Path) -> None:
+    training = load("vendor_training")
+    folder, pictures = training.write_data(tmp_path / "bccd", 3)
+    assert pictures == {"train": 3, "valid": 3, "test": 3}
+    assert (folder / "data.yaml").is_file()
+    assert len(list((folder / "train" / "labels").glob("*.txt"))) == 3
