@@ -1,7 +1,7 @@
 """Test AP on BCCD after 30 epochs from the yolov8n COCO weights, over seeds, beside the vendor's.
 
-Ours: ``kit train yolov8n bccd --size 416 --epochs 30`` with the default recipe; the best epoch by AP
-on valid; ``kit evaluate`` on the 72 test pictures (COCO evaluation, 300 detections a picture).
+Ours: ``kit train yolov8n bccd --size 416 --epochs 30`` with the default recipe; the best epoch by
+AP on valid; ``kit evaluate`` on the 72 test pictures (COCO evaluation, 300 detections a picture).
 
 The vendor's: ``yolo detect train imgsz=416 epochs=30 batch=16``, else its defaults, from the same
 weights and the same split; the boxes of its best checkpoint (conf 0.001, IoU 0.7, 300 a picture)

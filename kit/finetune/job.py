@@ -15,7 +15,7 @@ from kit.cards import ModelCard, Recipe, plain, replace
 from kit.data.dataset import Dataset
 from kit.data.manifest import Manifest
 from kit.errors import UsageError
-from kit.files import sha256_json, write_json
+from kit.files import refuse_existing, sha256_json, write_json
 
 STEPS = 1000
 """Optimizer steps the default schedule aims at: enough to settle from pretrained weights, whatever
@@ -68,6 +68,20 @@ class Job:
         return sha256_json(self.facts())
 
 
+def choose(recipe: Recipe, **chosen: Any) -> Recipe:
+    """The recipe with what the user set; None means not set.
+
+    Raises:
+        UsageError: out of range.
+    """
+    given = {name: value for name, value in chosen.items() if value is not None}
+    try:
+        return replace(recipe, **given)
+    except ValueError as error:
+        options = " ".join(f"--{name} {value}" for name, value in given.items())
+        raise UsageError(str(error), where=options) from error
+
+
 def resolve(recipe: Recipe, model: ModelCard, pictures: int, **chosen: Any) -> Recipe:
     """Fill in what the recipe leaves open, from the dataset alone, so that studies don't tune.
 
@@ -75,7 +89,7 @@ def resolve(recipe: Recipe, model: ModelCard, pictures: int, **chosen: Any) -> R
         pictures: in the training sample.
         chosen: what the user set; None means not set.
     """
-    recipe = replace(recipe, **{name: value for name, value in chosen.items() if value is not None})
+    recipe = choose(recipe, **chosen)
     epochs = recipe.epochs or min(
         max(math.ceil(STEPS * recipe.batch / max(pictures, 1)), EPOCHS[0]), EPOCHS[1]
     )
@@ -107,8 +121,7 @@ def open_run(directory: Path, job: Job, *, resume: bool) -> None:
         return
     if resume:
         raise UsageError("holds no run to resume", where=directory)
-    if directory.exists() and any(directory.iterdir()):
-        raise UsageError("is not empty", where=directory, fix="choose another --out")
+    refuse_existing(directory)
     job.train_manifest.save(directory / "train.json")
     job.valid_manifest.save(directory / "valid.json")
     write_json(settings, facts)

@@ -10,11 +10,9 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import psutil
 import torch
 from lightning_fabric import Fabric
@@ -37,34 +35,14 @@ from kit.finetune.job import Job
 from kit.finetune.optimise import Average, freeze_norm, make_optimizer, rate
 from kit.finetune.preflight import halve, preflight
 from kit.finetune.state import Standing, load_state, save_best, save_history, save_state
-from kit.finetune.validate import Validation, Validator
+from kit.finetune.validate import Watch
 from kit.progress import SILENT, Progress
 
 MEMORY_SHARE = 0.3
 """Share of the free memory that may hold decoded pictures."""
 
-TRAIN_SCORED = 32
-"""Training pictures that are scored each epoch, so that overfitting is seen."""
-
 VALIDATION_SHARE = 1.25
 """A run takes about this much longer than its steps: pictures are drawn, and valid is scored."""
-
-
-@dataclass(frozen=True)
-class Machine:
-    """What a run is trained on; it changes the speed, not the job.
-
-    Attributes:
-        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, or ``cuda:0,1`` for two.
-        nodes: machines; several are started by ``torchrun`` or the cluster's scheduler.
-        threads: CPU threads for torch; None means all cores.
-        workers: processes that draw pictures ahead; None chooses.
-    """
-
-    device: str = "auto"
-    nodes: int = 1
-    threads: int | None = None
-    workers: int | None = None
 
 
 class Loop:
@@ -114,10 +92,7 @@ class Loop:
         pictures = Pictures(job.train, card.input, limit=limit)
         augment = Augment(recipe, card.input.size, card.input.fill)
         self._draws = Draws(pictures, augment, recipe, self._epochs, job.seed)
-        self._validator = Validator(job.valid, card, batch=recipe.batch, limit=limit)
-        seen = np.random.default_rng(job.seed).permutation(len(job.train))[:TRAIN_SCORED]
-        watched = job.train.select(np.sort(seen))
-        self._trained = Validator(watched, card, batch=recipe.batch, limit=limit)
+        self._watch = Watch(job, card, limit=limit)
         self._faults: set[str] = set()
         self.standing = Standing(micro=math.ceil(recipe.batch / fabric.world_size))
 
@@ -175,15 +150,27 @@ class Loop:
             self._note_faults(batch)
             self._step(batch)
             standing.step += 1
-            if interrupt.number is not None:
+            if (number := self._asked(interrupt)) is not None:
                 standing.seconds += time.perf_counter() - begun
                 self.save()
                 raise Stopped(
                     f"stopped in epoch {standing.epoch + 1} of {self._epochs}, saved",
-                    number=interrupt.number,
+                    number=number,
                     fix="the same command with --resume goes on",
                 )
         standing.seconds += time.perf_counter() - begun
+
+    def _asked(self, interrupt: Interrupt) -> int | None:
+        """The signal that asked to stop, on any rank: all must stop after the same step."""
+        number = torch.tensor(interrupt.number or 0, device=self._fabric.device)
+        if self._fabric.world_size > 1:
+            number = self._gathered(number).max()
+        return int(number) or None
+
+    def _gathered(self, value: torch.Tensor) -> torch.Tensor:
+        """The value of every rank."""
+        gathered: Any = self._fabric.all_gather(value)
+        return torch.as_tensor(gathered)
 
     def _preflight(self) -> None:
         """Find how many pictures fit at once, and say what the run will cost."""
@@ -198,8 +185,11 @@ class Loop:
                 self._fabric.device,
                 standing.micro,
             )
-        if estimate.micro < standing.micro:
-            self._fall(estimate.micro)
+        micro = estimate.micro
+        if self._fabric.world_size > 1:
+            micro = int(self._gathered(torch.tensor(micro, device=self._fabric.device)).min())
+        if micro < standing.micro:
+            self._fall(micro)
         left = self._steps - standing.epoch * self._per_epoch - standing.step
         minutes = left * estimate.seconds * VALIDATION_SHARE / 60
         self._progress.note(
@@ -238,7 +228,13 @@ class Loop:
                 sums = self._backward(batch)
                 break
             except (RuntimeError, MemoryError) as error:
-                self._fall(halve(self.standing.micro, error))
+                micro = halve(self.standing.micro, error)
+                if self._fabric.world_size > 1:  # the other ranks are waiting for this step
+                    raise RunFailed(
+                        "out of memory on one of the devices",
+                        fix=f"start again with --batch {self._job.recipe.batch // 2}",
+                    ) from error
+                self._fall(micro)
         if self._job.recipe.clip is not None:
             self._fabric.clip_gradients(
                 self._model, self._optimizer, max_norm=self._job.recipe.clip
@@ -283,12 +279,9 @@ class Loop:
         """Validate the averaged weights, keep them if they are the best, and save."""
         standing = self.standing
         if self._fabric.is_global_zero:
-            begun = time.perf_counter()
-            validation = self._validator(self._averaged, self._fabric.device)
-            trained = self._trained(self._averaged, self._fabric.device)
-            seconds = time.perf_counter() - begun
-            standing.history.append(self._row(validation, trained, seconds))
-            ap = validation.scores.ap or 0.0
+            row = self._row(self._watch(self._averaged, self._fabric.device))
+            standing.history.append(row)
+            ap = row["ap"] or 0.0
             if ap > standing.best:
                 standing.best, standing.best_epoch = ap, standing.epoch
                 save_best(self._directory, self._average.network)
@@ -320,22 +313,17 @@ class Loop:
         """The averaged weights."""
         return self._average.network.state_dict()
 
-    def _row(self, validation: Validation, trained: Validation, seconds: float) -> dict[str, Any]:
-        standing, scores = self.standing, validation.scores
+    def _row(self, watched: dict[str, Any]) -> dict[str, Any]:
+        """One line of the learning curve."""
+        standing = self.standing
         losses = {name: total / max(weight, 1.0) for name, (total, weight) in standing.sums.items()}
         return {
             "epoch": standing.epoch + 1,
             "lr": self._optimizer.param_groups[0]["lr"],
-            "train_loss": sum(losses.values()),
-            "valid_loss": sum(validation.loss.values()),
-            "ap": scores.ap,
-            "ap50": scores.ap50,
-            "train_ap": trained.scores.ap,
-            "train_ap50": trained.scores.ap50,
             "seconds": round(standing.seconds, 3),
-            "valid_seconds": round(seconds, 3),
+            "train_loss": sum(losses.values()),
+            **watched,
             **{f"train_{name}": value for name, value in losses.items()},
-            **{f"valid_{name}": value for name, value in validation.loss.items()},
         }
 
     def _note_faults(self, batch: Batch) -> None:

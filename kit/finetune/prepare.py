@@ -14,7 +14,7 @@ from kit.data.manifest import Manifest
 from kit.data.source import open_source
 from kit.errors import DataError, WeightsError
 from kit.files import sha256_file
-from kit.finetune.job import Job, resolve
+from kit.finetune.job import Job, choose, resolve
 from kit.progress import SILENT, Progress
 from kit.weights import require
 
@@ -41,11 +41,12 @@ def prepare(
         chosen: ``epochs``, ``batch`` and ``size`` where the user sets them.
 
     Raises:
+        UsageError: what the user set is out of range.
         DataError: the dataset has errors, no splits, or nothing to train on.
         WeightsError: the pretrained weights are not here.
     """
     card = load_card(ModelCard, model)
-    settings = load_card(Recipe, recipe)
+    settings = choose(load_card(Recipe, recipe), **chosen)
     weights = _weights(card, start, download=download, progress=progress)
     found = open_source(source, progress=progress)
     found.split("train"), found.split("valid")  # a folder without splits is told so first
@@ -65,7 +66,7 @@ def prepare(
         digest = sha256_file(weights / "card.json" if weights.is_dir() else weights)
     return Job(
         model=card,
-        recipe=resolve(settings, card, len(train.ids), **chosen),
+        recipe=resolve(settings, card, len(train.ids)),
         start=start,
         weights=weights,
         weights_sha256=digest,

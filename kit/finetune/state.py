@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save
 
-from kit.errors import BundleError
+from kit.errors import BundleError, RunFailed
 from kit.files import write_bytes, write_json, write_text
 
 STATE, BEST = "state.pt", "best.safetensors"
@@ -48,6 +48,9 @@ def save_state(directory: Path, standing: Standing, modules: Mapping[str, Any]) 
 
     Args:
         modules: anything with ``state_dict()`` or plain tensors, by name.
+
+    Raises:
+        RunFailed: the disk is full.
     """
     path = directory / STATE
     beside = directory / f".{STATE}.new"
@@ -57,8 +60,14 @@ def save_state(directory: Path, standing: Standing, modules: Mapping[str, Any]) 
         with beside.open("rb") as file:
             os.fsync(file.fileno())
         beside.replace(path)
-    except BaseException:
+    except BaseException as error:
         beside.unlink(missing_ok=True)
+        if isinstance(error, RuntimeError) and "inline_container" in str(error):
+            raise RunFailed(  # torch's writer keeps the reason to itself
+                "the state can't be written: the disk is full, or fails",
+                where=path,
+                fix="make room; the same command with --resume goes on",
+            ) from error
         raise
 
 

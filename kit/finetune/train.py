@@ -8,19 +8,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from lightning_fabric import Fabric
 
 from kit import __version__
 from kit.bundle import Bundle, BundleCard, open_bundle, save_bundle
 from kit.cards import plain
 from kit.errors import UsageError
-from kit.families import Family, load_family, pick_device
+from kit.families import Family, load_family
+from kit.finetune.engine import Machine, start_engine
 from kit.finetune.job import Job, open_run
-from kit.finetune.loop import Loop, Machine
+from kit.finetune.loop import Loop
 from kit.finetune.start import Start, load_start, random_start
 from kit.finetune.state import BEST, STATE, Standing, load_best, weights_bytes
 from kit.progress import SILENT, Progress
-from kit.runtime.machine import cores
 
 WEIGHTS = "weights.safetensors"
 
@@ -46,11 +45,14 @@ def train(
         RunFailed: out of memory, or the loss ran away.
     """
     machine = machine or Machine()
-    fabric, workers = _engine(machine)
+    fabric, workers = start_engine(machine)
     family = load_family(job.model.family)
     torch.manual_seed(job.seed)
     network = family.build(job.model.architecture, len(job.train.classes), job.model.classes)
     start = _start(job, family, network)
+    assert job.recipe.size is not None
+    family.graph(network, job.recipe.size)  # refuses a size the network can't take
+    network.train()
     card = _card(job, family, network, start)
     if fabric.is_global_zero:
         open_run(directory, job, resume=resume)
@@ -66,41 +68,6 @@ def train(
         _finish(directory, card, standing, loop)
     fabric.barrier()
     return open_bundle(directory / "best")
-
-
-def _engine(machine: Machine) -> tuple[Fabric, int]:
-    """The launched engine and the number of picture workers."""
-    kind, _, listed = machine.device.partition(":")
-    devices: list[int] | int
-    if "," in listed:  # cuda:0,1 names GPUs; cpu:0,1 is two processes
-        accelerator = pick_device(kind).type
-        if not all(place.isdigit() for place in listed.split(",")):
-            raise UsageError("not a list of devices", where=machine.device, fix="cuda:0,1")
-        several = [int(place) for place in listed.split(",")]
-        devices = several if accelerator == "cuda" else len(several)
-    else:
-        device = pick_device(machine.device)
-        accelerator = device.type
-        devices = [device.index or 0] if accelerator == "cuda" else 1
-    precision = "32-true"
-    if accelerator == "cuda":
-        precision = "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
-    here = len(devices) if isinstance(devices, list) else devices
-    ranks = machine.nodes * here
-    torch.set_num_threads(machine.threads or max(1, cores() // here))
-    fabric = Fabric(
-        accelerator=accelerator,
-        devices=devices,
-        num_nodes=machine.nodes,
-        strategy="ddp" if ranks > 1 else "auto",
-        precision=precision,  # type: ignore[arg-type]  # one of its literals
-    )
-    fabric.launch()
-    workers = machine.workers
-    if workers is None:
-        # on a CPU the network needs every core itself; a GPU waits for whoever draws for it
-        workers = 0 if accelerator == "cpu" else min(8, max(1, cores() - 1))
-    return fabric, workers
 
 
 def _start(job: Job, family: Family, network: torch.nn.Module) -> Start:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,11 +16,44 @@ from kit.data.dataset import Dataset
 from kit.evaluate.coco import Scores, score
 from kit.families import Loss, Part
 from kit.finetune.batches import make_targets
+from kit.finetune.job import Job
 from kit.pixels import read_picture
 from kit.runtime.detector import EVALUATION_FLOOR
 from kit.runtime.fit import Fit, Placement
 from kit.runtime.suppress import decode
 from kit.types import Detections, Ignore, Picture
+
+TRAIN_SCORED = 32
+"""Training pictures that are scored each epoch, so that overfitting is seen."""
+
+
+class Watch:
+    """Scores weights after each epoch on valid, and on a few training pictures.
+
+    Args:
+        limit: bytes of pictures kept in memory, on either.
+    """
+
+    def __init__(self, job: Job, card: BundleCard, *, limit: int) -> None:
+        seen = np.random.default_rng(job.seed).permutation(len(job.train))[:TRAIN_SCORED]
+        batch = job.recipe.batch
+        self._valid = Validator(job.valid, card, batch=batch, limit=limit)
+        few = job.train.select(np.sort(seen))
+        self._train = Validator(few, card, batch=batch, limit=limit)
+
+    def __call__(self, loss: Loss, device: torch.device) -> dict[str, Any]:
+        """Columns of the learning curve; ``ap`` and ``ap50`` are on valid."""
+        begun = time.perf_counter()
+        valid, train = self._valid(loss, device), self._train(loss, device)
+        return {
+            "valid_loss": sum(valid.loss.values()),
+            "ap": valid.scores.ap,
+            "ap50": valid.scores.ap50,
+            "train_ap": train.scores.ap,
+            "train_ap50": train.scores.ap50,
+            "valid_seconds": round(time.perf_counter() - begun, 3),
+            **{f"valid_{name}": value for name, value in valid.loss.items()},
+        }
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ from kit.bundle import open_bundle
 from kit.door import open as open_detector
 from kit.errors import BundleError, RunFailed, Stopped, UsageError
 from kit.finetune import loop as loop_module
-from kit.finetune.loop import Loop, Machine
+from kit.finetune.engine import Machine
+from kit.finetune.loop import Loop
 from kit.finetune.state import STATE, Standing
 from kit.finetune.train import WEIGHTS, train
 from kit.pixels import read_picture
@@ -199,23 +200,20 @@ def test_a_loss_that_runs_away_is_told(make_job: Any, tmp_path: Path) -> None:
 def test_no_better_ap_stops_early(
     make_job: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loop_module, "Validator", _Worse)
+    monkeypatch.setattr(loop_module, "Watch", _Worse)
     bundle = train(make_job(epochs=9, patience=2), tmp_path / "run", CPU)
     assert bundle.card.training["epoch"] == 1
     assert bundle.card.training["epochs"] == 3
 
 
-class _Worse(loop_module.Validator):
+class _Worse(loop_module.Watch):
     """AP falls from epoch to epoch."""
 
     ap = 0.9
 
-    def __call__(self, loss: Any, device: torch.device) -> Any:
-        from dataclasses import replace
-
-        validation = super().__call__(loss, device)
+    def __call__(self, loss: Any, device: torch.device) -> dict[str, Any]:
         self.ap -= 0.1
-        return replace(validation, scores=replace(validation.scores, ap=self.ap))
+        return {**super().__call__(loss, device), "ap": self.ap}
 
 
 def test_a_corrupt_picture_in_the_middle_is_a_named_warning(
