@@ -17,6 +17,7 @@ from kit.errors import BundleError
 from kit.files import new_directory, sha256_file, write_json
 
 CARD = "card.json"
+_COPY_AGAIN = "copy the bundle again from where it was made"
 
 
 @dataclass(frozen=True)
@@ -96,9 +97,16 @@ def open_bundle(directory: Path | str) -> Bundle:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, OSError) as error:
-        raise BundleError(f"the card can't be read ({error})", where=path) from error
-    if not isinstance(data, dict) or data.get("schema") != 1:
-        raise BundleError("not a bundle card of schema 1", where=path)
+        raise BundleError(
+            f"the card can't be read ({error})", where=path, fix=_COPY_AGAIN
+        ) from error
+    schema = data.get("schema") if isinstance(data, dict) else None
+    if schema != 1:
+        raise BundleError(
+            f"not a bundle card of schema 1, which this version reads: its schema is {schema}",
+            where=path,
+            fix="open it with the version of the kit that made it, or a newer one",
+        )
     card = bind(BundleCard, data, where=path, error=BundleError)
     if card.weights not in card.files:
         raise BundleError(f"the card gives no digest for {card.weights}", where=path)
@@ -134,10 +142,10 @@ def _verify(directory: Path, name: str, digest: str) -> None:
     if Path(name).name != name or path.is_symlink():
         raise BundleError(f"names a file outside itself: {name}", where=directory)
     if not path.is_file():
-        raise BundleError(f"the file {name} is missing", where=directory)
+        raise BundleError(f"the file {name} is missing", where=directory, fix=_COPY_AGAIN)
     if sha256_file(path) != digest:
         raise BundleError(
             f"{name} is not the file the card names: it was changed or damaged",
             where=directory,
-            fix="copy the bundle again from where it was made",
+            fix=_COPY_AGAIN,
         )

@@ -215,7 +215,7 @@ def bind(kind: type[T], data: Any, *, where: object, error: type[KitError] = Car
         card: T = _adapter(unhashed).validate_python(data)
         return card
     except ValidationError as mistakes:
-        lines = [_in_words(mistake) for mistake in mistakes.errors()]
+        lines = _mistakes(unhashed, data, mistakes)
         raise error("\n  ".join([f"{len(lines)} mistake(s)", *lines]), where=where) from None
 
 
@@ -281,6 +281,18 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 
+def _mistakes(kind: Any, data: Any, first: ValidationError) -> list[str]:
+    """All of them: ranges are only looked at where the rest is sound, so the rest is put aside."""
+    found = first.errors()
+    wrong = {mistake["loc"][0] for mistake in found if mistake["loc"]}
+    if wrong and isinstance(data, dict):
+        try:
+            _adapter(kind).validate_python({k: v for k, v in data.items() if k not in wrong})
+        except ValidationError as others:
+            found += [mistake for mistake in others.errors() if not mistake["loc"]]
+    return [line for mistake in found for line in _in_words(mistake).split("; ")]
+
+
 def _in_words(mistake: Any) -> str:
     place = ".".join(str(part) for part in mistake["loc"]) or "the card"
     if mistake["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
@@ -288,4 +300,6 @@ def _in_words(mistake: Any) -> str:
     if mistake["type"] in ("missing", "missing_argument"):
         return f"{place}: is missing"
     reason = mistake["msg"].removeprefix("Value error, ")
+    if not mistake["loc"] and isinstance(mistake["input"], dict):
+        return str(reason)  # it names what it is about
     return f"{place}: {reason[0].lower()}{reason[1:]}, got {mistake['input']!r}"

@@ -84,9 +84,14 @@ def new_directory(path: Path) -> Iterator[Path]:
 
 
 def refuse_existing(path: Path) -> None:
-    """Raise where an output would land on something that is already there."""
+    """Raise where an output would land on something that is already there, or can't be made."""
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         raise UsageError("exists already", where=path, fix="choose another --out, or remove it")
+    above = next(parent for parent in path.absolute().parents if parent.exists())
+    if not above.is_dir():
+        raise UsageError(f"can't be made: {above} is a file", where=path)
+    if not os.access(above, os.W_OK):
+        raise UsageError(f"can't be made: {above} is not yours to write to", where=path)
 
 
 def _umask() -> int:

@@ -40,6 +40,7 @@ def run(args: argparse.Namespace, out: Output) -> list[dict[str, Any]]:
     from kit.bench.latency import bench, save_reports
     from kit.bundle import open_bundle
     from kit.cards import plain
+    from kit.cli.data import tell_notes
     from kit.data.source import open_source
     from kit.errors import UsageError
     from kit.evaluate.report import evaluate
@@ -51,6 +52,7 @@ def run(args: argparse.Namespace, out: Output) -> list[dict[str, Any]]:
         refuse_existing(args.out)
     bundles = [open_bundle(path) for path in args.bundles]
     dataset = open_source(args.source, progress=out)
+    tell_notes(dataset, out)
     pictures = [dataset.path(index) for index in dataset.split(args.split)]
     reports = []
     for bundle in bundles:

@@ -31,6 +31,7 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
     from kit import door
     from kit.bundle import open_bundle
     from kit.cards import plain
+    from kit.cli.data import tell_notes
     from kit.data.source import open_source
     from kit.evaluate.report import evaluate
     from kit.files import refuse_existing
@@ -39,6 +40,7 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
         refuse_existing(args.out)
     bundle = open_bundle(args.bundle)
     dataset = open_source(args.source, progress=out)
+    tell_notes(dataset, out)
     detector = door.open(bundle, backend=args.backend, device=args.device, threads=args.threads)
     report = evaluate(detector, bundle, dataset, args.split, progress=out)
     rows = [["all", report.objects, *map(_score, (report.ap50, report.ap))]]

@@ -6,6 +6,22 @@ import argparse
 from pathlib import Path
 
 
+def positive(text: str) -> int:
+    """A whole number from 1 on."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, it is {number}")
+    return number
+
+
+def not_negative(text: str) -> int:
+    """A whole number from 0 on."""
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"must not be negative, it is {number}")
+    return number
+
+
 def add_source(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="SRC", help="dataset folder, or name of a dataset card")
 
@@ -20,7 +36,11 @@ def add_seed(parser: argparse.ArgumentParser) -> None:
 
 def add_threads(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--threads", type=int, default=None, metavar="N", help="CPU threads (default: all cores)"
+        "--threads",
+        type=positive,
+        default=None,
+        metavar="N",
+        help="CPU threads (default: all cores)",
     )
 
 

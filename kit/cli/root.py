@@ -17,6 +17,11 @@ from typing import NoReturn
 from kit.errors import KitError
 
 FOLDER = Path(__file__).parent
+_NO_ROOM = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EFBIG: "the file is larger than this machine allows",
+}
 _NOT_VERBS = {"__init__", "live", "options", "output", "root"}
 _LISTED_FIRST = ("quickstart", "doctor", "list", "data", "sample", "train", "evaluate", "export")
 
@@ -48,15 +53,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("error: out of memory\n  -> try a smaller --batch or --size", file=sys.stderr)
         return 1
     except OSError as error:
-        if error.errno == errno.ENOSPC:
-            print(
-                f"error: the disk is full ({error.filename or 'writing results'})", file=sys.stderr
-            )
-            return 1
-        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
-            print(f"error: not allowed to write or read {error.filename}", file=sys.stderr)
-            return 1
-        raise
+        text = _in_words(error)
+        if text is None:
+            raise
+        print(f"error: {text}", file=sys.stderr)
+        return 1
+
+
+def _in_words(error: OSError) -> str | None:
+    """What the system said; None where that would tell nobody anything."""
+    if error.errno in _NO_ROOM:
+        return f"{_NO_ROOM[error.errno]} ({error.filename or 'writing results'})"
+    if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
+        return f"not allowed to write or read {error.filename}"
+    if error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return None
 
 
 def verbs(folder: Path = FOLDER) -> dict[str, str]:

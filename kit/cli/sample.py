@@ -35,13 +35,16 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
     from kit.cards import plain
+    from kit.cli.data import tell_notes
     from kit.data.doctor import usable
     from kit.data.sampling import sample
     from kit.data.source import open_source
     from kit.files import refuse_existing
 
     refuse_existing(args.out)
-    dataset = usable(open_source(args.source, progress=out))
+    found = open_source(args.source, progress=out)
+    tell_notes(found, out)
+    dataset = usable(found)
     manifest = sample(dataset, args.fraction, rule=args.rule, seed=args.seed)
     manifest.save(args.out)
     pool, facts = dataset.class_counts(dataset.split("train")), manifest.facts

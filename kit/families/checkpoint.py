@@ -44,6 +44,9 @@ _DATA_ONLY = {"pathlib", "datetime", "numpy", "dill", "argparse"}
 """Modules seen in the side information of real checkpoints (paths, dates, options)."""
 
 
+_ORIGINAL = "get the file from its maker again, and compare its sha256"
+
+
 class Record:
     """Stands in for an object of model code: holds its state, does nothing."""
 
@@ -105,12 +108,14 @@ def read_checkpoint(path: Path) -> Any:
         raise WeightsError(
             f"refused: {error}, which no checkpoint needs; loading it could run code",
             where=path,
-            fix="get the file from its maker again, and compare its sha256",
+            fix=_ORIGINAL,
         ) from error
     except OSError as error:
         raise WeightsError(f"can't be read ({error.strerror or error})", where=path) from error
     except Exception as error:  # a damaged pickle fails in any way it likes
-        raise WeightsError(f"not a readable checkpoint ({error})", where=path) from error
+        raise WeightsError(
+            f"not a readable checkpoint ({error})", where=path, fix=_ORIGINAL
+        ) from error
 
 
 def tensors_of(module: Any) -> dict[str, Tensor]:

@@ -48,10 +48,10 @@ def _quietly() -> Iterator[None]:
 
     At import it writes a settings file, so it gets a folder that vanishes; it sets OMP_NUM_THREADS
     to 1 where that is unset, which would leave torch on one core; and it replaces Pillow's opener
-    by one that wants to install packages.
+    by one that wants to install packages, and torch.save by one that sleeps before a full disk.
     """
     before = {name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "YOLO_CONFIG_DIR")}
-    threads, opener = torch.get_num_threads(), Image.open
+    threads, opener, save = torch.get_num_threads(), Image.open, torch.save
     os.environ.update(_SWITCHES)
     os.environ.pop("ULTRALYTICS_API_KEY", None)
     with tempfile.TemporaryDirectory(prefix="kit-vendor-") as folder:
@@ -65,7 +65,7 @@ def _quietly() -> Iterator[None]:
                 else:
                     os.environ[name] = value
             torch.set_num_threads(threads)
-            Image.open = opener
+            Image.open, torch.save = opener, save
 
 
 try:
