@@ -30,6 +30,7 @@ Note = Literal[
     "outside_root",
     "picture_left_out",
     "picture_without_label",
+    "shared_label",
     "size_mismatch",
     "split_without_picture",
     "stale_side_file",

@@ -39,6 +39,7 @@ _READER: Mapping[Note, tuple[Severity, str]] = {
     "bad_label": ("error", "label(s) can't be understood: they are lost"),
     "label_conflict": ("error", "picture(s) labelled differently by two files: one's are lost"),
     "size_mismatch": ("warning", "picture(s) have another size than is stated"),
+    "shared_label": ("warning", "picture(s) differ only in suffix from another: labels are both's"),
     "label_without_picture": ("warning", "label file(s) without a picture"),
     "picture_left_out": ("warning", "picture(s) that no label file speaks of: left out"),
     "picture_without_label": ("warning", "picture(s) without labels, taken as empty"),

@@ -111,6 +111,14 @@ class Reading:
     def id_of(self, path: Path) -> str:
         return path.relative_to(self.root).as_posix()
 
+    def lines(self, path: Path) -> list[str]:
+        """Lines of a text file, see :func:`read_lines`; none, and noted, where it is no text."""
+        try:
+            return read_lines(path)
+        except (OSError, ValueError):
+            self.note("bad_label", f"{self.id_of(path)}:1: not UTF-8 text")
+            return []
+
     def size(self, id_: str) -> tuple[int, int] | None:
         """Upright size from the picture's header; None, and noted, where it can't be had."""
         try:

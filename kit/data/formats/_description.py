@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from kit.data.dataset import SPLITS, Note
-from kit.data.reading import Reading, inside, read_lines, split_name
+from kit.data.reading import Reading, inside, split_name
 from kit.errors import DataError
 
 _USUAL = ("data.yaml", "data.yml", "dataset.yaml")
@@ -128,7 +128,7 @@ def names_beside(reading: Reading, files: Iterable[str]) -> list[str]:
     """Names from a text file, one a line; the one nearest the root counts."""
     found = [file for file in files if PurePosixPath(file).name in NAME_FILES]
     for file in sorted(found, key=lambda file: (file.count("/"), file)):
-        if names := [line.strip() for line in read_text_lines(reading, file) if line.strip()]:
+        if names := [line.strip() for line in reading.lines(reading.root / file) if line.strip()]:
             return names
     return []
 
@@ -178,9 +178,7 @@ def _resolve(
         reading.note("missing_split", entry)
         return None
     ids = []
-    for number, line in enumerate(
-        read_text_lines(reading, path.resolve().relative_to(base).as_posix()), 1
-    ):
+    for number, line in enumerate(reading.lines(path), 1):
         if not (text := line.strip()):
             continue
         choices = [(folder / text).resolve() for folder in (root, path.parent)]
@@ -191,12 +189,3 @@ def _resolve(
             code: Note = "split_without_picture" if here else "outside_root"
             reading.note(code, f"{entry}:{number}: {text}")
     return ids
-
-
-def read_text_lines(reading: Reading, file: str) -> list[str]:
-    """Lines of a text file; none, and noted, where it is no text."""
-    try:
-        return read_lines(reading.root / file)
-    except (OSError, ValueError):
-        reading.note("bad_label", f"{file}:1: not a text file")
-        return []

@@ -17,7 +17,7 @@ from xml.etree import ElementTree as ET
 
 from kit.data import side
 from kit.data.dataset import SPLITS, Dataset
-from kit.data.reading import Reading, Row, find_root, folders, inside, read_lines, split_name
+from kit.data.reading import Reading, Row, find_root, folders, inside, split_name
 from kit.data.writing import copy_picture, new_names, speakable, split_file
 from kit.pixels import is_picture
 from kit.progress import SILENT, Progress
@@ -29,6 +29,7 @@ _SIDES = ("xmin", "ymin", "xmax", "ymax")
 _USUAL = {"pose": "Unspecified", "truncated": "0", "occluded": "0", "segmented": "0"}
 _OWN = {"name", "bndbox", "difficult"}
 _OWN_OF_PICTURE = {"folder", "filename", "path", "size", "object"}
+_XML = "*.[xX][mM][lL]"
 _OF_ONE_CLASS = re.compile(r".+_(train|val|trainval|test)$")  # VOC's lists for classification
 _EXTRA = "xml"  # elements that have elements inside, kept as text
 
@@ -56,6 +57,9 @@ def read(root: Path, *, name: str, progress: Progress = SILENT) -> Dataset:
             reading.note("label_without_picture", labels[key])
         elif (size := reading.size(id_)) is not None:
             keys[key] = id_
+            for other in pictures[key]:
+                if other != id_:
+                    reading.note("picture_left_out", f"{other}: {labels[key]} is {id_}'s")
             reading.label_files.add(label)
             if (told := _told_size(annotation)) is not None and told != size:
                 reading.note("size_mismatch", f"{labels[key]}: says {told}, the picture is {size}")
@@ -63,7 +67,7 @@ def read(root: Path, *, name: str, progress: Progress = SILENT) -> Dataset:
             found.append((id_, size, _objects(annotation, labels[key], reading), extra))
     for key in sorted(set(pictures) - set(labels)):
         reading.note("picture_left_out", f"{pictures[key][0]}: no label")
-    classes = _class_order({name for _, _, objects, _ in found for name, *_ in objects}, root)
+    classes = _class_order({name for _, _, objects, _ in found for name, *_ in objects}, reading)
     place = {name: index for index, name in enumerate(classes)}
     for id_, size, objects, extra in found:
         rows = [Row(box, place[name], ignore, more) for name, box, ignore, more in objects]
@@ -111,9 +115,9 @@ def write(dataset: Dataset, out: Path, progress: Progress = SILENT) -> dict[str,
 
 def _matches(root: Path) -> bool:
     if (root / "Annotations").is_dir():
-        return any((root / "Annotations").rglob("*.xml"))
+        return any((root / "Annotations").rglob(_XML))
     for folder in (root, *(f for f in folders(root) if split_name(f.name) in SPLITS)):
-        if label := next(folder.glob("*.xml"), None):
+        if label := next(folder.glob(_XML), None):
             return inside(root, label) and b"<annotation" in label.read_bytes()[:4096]
     return False
 
@@ -212,11 +216,11 @@ def _extras(element: ET.Element, own: set[str]) -> dict[str, Any]:
 _UNKNOWN_SOURCE = ["<source>", "<database>Unknown</database>", "</source>"]
 
 
-def _class_order(found: Iterable[str], root: Path) -> list[str]:
+def _class_order(found: Iterable[str], reading: Reading) -> list[str]:
     told: list[str] = []
-    path = root / "classes.txt"
-    if path.is_file() and inside(root, path):
-        told = [line.strip() for line in read_lines(path) if line.strip()]
+    path = reading.root / "classes.txt"
+    if path.is_file() and inside(reading.root, path):
+        told = [line.strip() for line in reading.lines(path) if line.strip()]
     return told + sorted(set(found) - set(told))
 
 
@@ -227,7 +231,7 @@ def _splits(reading: Reading, keys: Mapping[str, str]) -> dict[str, list[str]]:
         if _OF_ONE_CLASS.match(path.stem) or not inside(reading.root, path):
             continue
         ids = splits.setdefault(split_name(path.stem), [])
-        for line in read_lines(path):
+        for line in reading.lines(path):
             key = next((k for k in (line, line.strip(), line.split(" ")[0]) if k in keys), None)
             if key is not None:
                 ids.append(keys[key])

@@ -25,7 +25,6 @@ from kit.data.formats._description import (
     names_beside,
     read_config,
     read_splits,
-    read_text_lines,
     yaml_files,
 )
 from kit.data.reading import Reading, Row, find_root, folders, read_lines, split_name
@@ -144,15 +143,25 @@ def _matches(root: Path) -> bool:
 
 def _pair(reading: Reading, files: Sequence[str], pictures: Sequence[str]) -> dict[str, str | None]:
     """The label file of each picture, or None; noted, as are labels without a picture."""
-    texts = {file for file in files if file.endswith(".txt")}
+    texts = {
+        PurePosixPath(file).with_suffix(".txt").as_posix(): file
+        for file in files
+        if file.lower().endswith(".txt")
+    }
     label_of: dict[str, str | None] = {}
+    taken: set[str] = set()
     for id_ in pictures:
         beside = PurePosixPath(id_).with_suffix(".txt").as_posix()
-        label_of[id_] = next((path for path in (_label_of(id_), beside) if path in texts), None)
-        if label_of[id_] is None:
+        label = next((texts[path] for path in (_label_of(id_), beside) if path in texts), None)
+        label_of[id_] = label
+        if label is None:
             reading.note("picture_without_label", id_)
+        elif label in taken:
+            reading.note("shared_label", f"{id_}: {label}")
+        else:
+            taken.add(label)
     apart = any(_below_images(id_) for id_ in pictures)
-    for file in sorted(texts - {label for label in label_of.values() if label}):
+    for file in sorted(set(texts.values()) - taken):
         path = PurePosixPath(file)
         if path.name in NAME_FILES:
             continue
@@ -180,7 +189,7 @@ def _lines(
     if file is None:
         return []
     faults = len(reading.notes.get("bad_label", ()))
-    texts = read_text_lines(reading, file)
+    texts = reading.lines(reading.root / file)
     if not texts and len(reading.notes.get("bad_label", ())) > faults:
         return None
     reading.label_files.add(reading.root / file)

@@ -133,6 +133,30 @@ def test_what_is_damaged_is_noted_and_the_rest_is_read(folder) -> None:
     assert dataset.notes["unreadable_picture"][0].startswith("JPEGImages/broken.jpg")
 
 
+def test_lists_that_are_no_text_are_noted(folder) -> None:
+    root = folder({"Annotations/a.xml": annotation(thing("ape")), "JPEGImages/a.jpg": ""})
+    (root / "classes.txt").write_bytes("é".encode("latin-1"))
+    (root / "ImageSets/Main").mkdir(parents=True)
+    (root / "ImageSets/Main/train.txt").write_bytes("é".encode("latin-1"))
+    dataset = voc.read(root, name="set")
+    assert dataset.classes == ("ape",)
+    assert len(dataset.notes["bad_label"]) == 2
+
+
+def test_suffixes_in_capitals_and_pictures_that_share_a_label(folder) -> None:
+    root = folder(
+        {
+            "Annotations/a.XML": annotation(thing("ape")),
+            "JPEGImages/a.jpg": "",
+            "JPEGImages/a.png": "",
+        }
+    )
+    assert voc.sniff(root) == root
+    dataset = voc.read(root, name="set")
+    assert dataset.ids == ("JPEGImages/a.jpg",)
+    assert dataset.notes["picture_left_out"][0].startswith("JPEGImages/a.png: ")
+
+
 def test_nothing_readable_is_an_error(folder) -> None:
     root = folder({"Annotations/a.xml": "<annotation", "JPEGImages/a.jpg": ""})
     with pytest.raises(DataError, match=r"none of its pictures can be used .*bad_label"):

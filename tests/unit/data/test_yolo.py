@@ -139,6 +139,23 @@ def test_pictures_and_labels_without_each_other(folder) -> None:
     }
 
 
+def test_suffixes_in_capitals_and_pictures_that_share_a_label(folder) -> None:
+    root = folder(
+        {
+            "data.yaml": NAMES,
+            "images/a.jpg": "",
+            "images/b.jpg": "",
+            "images/b.png": "",
+            "labels/a.TXT": LINE,
+            "labels/b.TXT": LINE,
+        }
+    )
+    (root / "images/a.jpg").rename(root / "images/a.JPG")
+    dataset = yolo.read(root, name="set")
+    assert [len(example.truth) for example in dataset] == [1, 1, 1]
+    assert dataset.notes == {"shared_label": ("images/b.png: labels/b.TXT",)}
+
+
 def test_a_binary_label_leaves_its_picture_out(folder) -> None:
     root = folder(
         {"images/a.jpg": "", "images/b.jpg": "", "labels/b.txt": LINE, "data.yaml": NAMES}
@@ -146,7 +163,7 @@ def test_a_binary_label_leaves_its_picture_out(folder) -> None:
     (root / "labels/a.txt").write_bytes(b"\xff\xfe\x00\x81")
     dataset = yolo.read(root, name="set")
     assert dataset.ids == ("images/b.jpg",)
-    assert dataset.notes["bad_label"] == ("labels/a.txt:1: not a text file",)
+    assert dataset.notes["bad_label"] == ("labels/a.txt:1: not UTF-8 text",)
 
 
 def test_classes_without_names_are_numbers_and_noted(folder) -> None:
