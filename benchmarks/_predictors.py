@@ -17,7 +17,7 @@ MODEL, OPSET, FLOOR, IOU = "yolov8n", 17, 0.25, 0.7
 
 
 def export_ours(weights: Path, classes: tuple[str, ...], size: int, out: Path) -> Path:
-    """A bundle of the vendor's checkpoint. Run in a process of its own."""
+    """A bundle of the vendor's checkpoint."""
     from kit import __version__
     from kit.bundle import BundleCard, save_bundle
     from kit.cards import ModelCard, load_card, replace
@@ -50,8 +50,7 @@ def export_ours(weights: Path, classes: tuple[str, ...], size: int, out: Path) -
 
 
 def export_vendor(weights: Path, size: int, out: Path) -> Path:
-    """The vendor's ONNX. Run in a process of its own."""
-
+    """The vendor's ONNX, by its own export."""
     ultralytics = open_vendor(out, None)
     beside = out / "vendor.pt"  # it writes beside its input
     shutil.copyfile(weights, beside)
@@ -149,7 +148,6 @@ def _first_picture(folder: Path) -> Path:
 
 
 def _facts(provider: str, session_threads: int) -> dict[str, Any]:
-
     torch = sys.modules.get("torch")
     return {
         "provider": provider,
