@@ -6,7 +6,6 @@ file, and the sha256 of ``card.json`` names the bundle, so one digest vouches fo
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,9 +13,10 @@ from typing import Any, Literal
 
 from kit.cards import Input, Suppress, bind, plain
 from kit.errors import BundleError
-from kit.files import new_directory, sha256_file, write_json
+from kit.files import new_directory, read_json, sha256_file, write_json
 
 CARD = "card.json"
+_MAKE = "make one with `kit train`"
 _COPY_AGAIN = "copy the bundle again from where it was made"
 
 
@@ -91,15 +91,13 @@ def open_bundle(directory: Path | str) -> Bundle:
     directory = Path(directory)
     path = directory / CARD
     if not path.is_file():
+        inside = [name for name in ("best", "last") if (directory / name / CARD).is_file()]
         raise BundleError(
-            f"not a bundle: it has no {CARD}", where=directory, fix="make one with `kit train`"
+            f"not a bundle: it has no {CARD}",
+            where=directory,
+            fix=f"name one inside it: {directory / inside[0]}" if inside else _MAKE,
         )
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
-        raise BundleError(
-            f"the card can't be read ({error})", where=path, fix=_COPY_AGAIN
-        ) from error
+    data = read_json(path, "a bundle's card", error=BundleError, fix=_COPY_AGAIN)
     schema = data.get("schema") if isinstance(data, dict) else None
     if schema != 1:
         raise BundleError(

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from kit.errors import UsageError
+from kit.errors import KitError, UsageError
 
 
 def sha256_file(path: Path) -> str:
@@ -58,6 +58,23 @@ def write_bytes(path: Path, data: bytes) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write indented JSON, keys in the order given."""
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def read_json(path: Path, what: str, *, error: type[KitError], fix: str | None = None) -> Any:
+    """Parse a JSON file.
+
+    Args:
+        what: it should be, for the message: ``a manifest``.
+
+    Raises:
+        KitError: of the kind ``error``: missing, unreadable or not JSON.
+    """
+    try:
+        return json.loads(path.read_bytes())
+    except OSError as fault:
+        raise error(f"not {what} ({fault.strerror})", where=path, fix=fix) from fault
+    except (ValueError, RecursionError) as fault:
+        raise error(f"not {what} ({fault})", where=path, fix=fix) from fault
 
 
 @contextmanager

@@ -9,7 +9,6 @@ Regimes: ``burst`` is back to back, the highest load and the shortest gaps.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
@@ -22,7 +21,7 @@ from kit.bench.statistics import FLOORS, Spread, settled, spread, too_few
 from kit.bundle import Bundle
 from kit.cards import bind, plain
 from kit.errors import DataError, UsageError
-from kit.files import write_json
+from kit.files import read_json, write_json
 from kit.pixels import read_picture
 from kit.progress import SILENT, Progress
 from kit.types import Detector
@@ -101,7 +100,11 @@ def bench(
         UsageError: the batch is larger than the bundle takes, or not positive.
         DataError: no picture, or one that can't be read.
     """
-    _check(bundle, pictures, batch, regime)
+    check_batch(bundle, batch)
+    if regime != "burst":
+        raise UsageError("there is no such regime", where=regime, fix="burst")
+    if not pictures:
+        raise DataError("there is no picture to time", where=bundle.directory)
     memory, throttles = PeakMemory(), throttle_count()
     stream = cycle(pictures)
 
@@ -155,27 +158,24 @@ def load_reports(path: Path) -> list[LatencyReport]:
     Raises:
         DataError: missing, or not such a report.
     """
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(
-            f"not a latency report ({error})", where=path, fix="make one with `kit bench`"
-        ) from error
+    fix = "make one with `kit bench`"
+    data = read_json(path, "a latency report", error=DataError, fix=fix)
     if not isinstance(data, list):
-        raise DataError("not a latency report", where=path, fix="make one with `kit bench`")
+        raise DataError("not a latency report", where=path, fix=fix)
     return [bind(LatencyReport, row, where=path, error=DataError) for row in data]
 
 
-def _check(bundle: Bundle, pictures: Sequence[Path], batch: int, regime: str) -> None:
+def check_batch(bundle: Bundle, batch: int) -> None:
+    """Raise where a bundle doesn't take batches of this size.
+
+    Raises:
+        UsageError: it is too large, or not positive.
+    """
     limit = bundle.card.max_batch
     if batch < 1 or (limit is not None and batch > limit):
         raise UsageError(
             f"takes batches of 1 to {limit or 'any number'}, not {batch}", where=bundle.directory
         )
-    if regime != "burst":
-        raise UsageError("there is no such regime", where=regime, fix="burst")
-    if not pictures:
-        raise DataError("there is no picture to time", where=bundle.directory)
 
 
 def _warm_up(sample: Callable[[], dict[str, int]]) -> list[int]:

@@ -37,7 +37,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, out: Output) -> list[dict[str, Any]]:
     from kit import door
-    from kit.bench.latency import bench, save_reports
+    from kit.bench.latency import bench, check_batch, save_reports
     from kit.bundle import open_bundle
     from kit.cards import plain
     from kit.cli.data import tell_notes
@@ -51,6 +51,8 @@ def run(args: argparse.Namespace, out: Output) -> list[dict[str, Any]]:
     if args.out is not None:
         refuse_existing(args.out)
     bundles = [open_bundle(path) for path in args.bundles]
+    for bundle in bundles:
+        check_batch(bundle, args.batch)
     dataset = open_source(args.source, progress=out)
     tell_notes(dataset, out)
     pictures = [dataset.path(index) for index in dataset.split(args.split)]

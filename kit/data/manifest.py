@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,7 +10,7 @@ from typing import Any
 
 from kit.cards import bind, plain
 from kit.errors import DataError
-from kit.files import sha256_json, write_json
+from kit.files import read_json, sha256_json, write_json
 
 
 @dataclass(frozen=True)
@@ -55,12 +54,7 @@ class Manifest:
         Raises:
             DataError: missing, not a manifest, or changed since it was written.
         """
-        try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise DataError(
-                f"not a manifest ({error})", where=path, fix="make one with `kit sample`"
-            ) from error
+        data = read_json(path, "a manifest", error=DataError, fix="make one with `kit sample`")
         if not isinstance(data, dict):
             raise DataError("not a manifest", where=path)
         digest = data.pop("sha256", None)

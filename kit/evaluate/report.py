@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from kit.data.doctor import usable
 from kit.errors import DataError
 from kit.evaluate.coco import ClassScore, run, summarize
 from kit.evaluate.intervals import bootstrap
-from kit.files import write_json
+from kit.files import read_json, write_json
 from kit.pixels import read_picture
 from kit.progress import SILENT, Progress
 from kit.runtime.detector import EVALUATION_FLOOR
@@ -67,14 +66,8 @@ class EvalReport:
         Raises:
             DataError: missing, or not such a report.
         """
-        try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise DataError(
-                f"not an evaluation report ({error})",
-                where=path,
-                fix="make one with `kit evaluate`",
-            ) from error
+        fix = "make one with `kit evaluate`"
+        data = read_json(path, "an evaluation report", error=DataError, fix=fix)
         return bind(cls, data, where=path, error=DataError)
 
 

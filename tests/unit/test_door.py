@@ -44,5 +44,9 @@ def test_an_unknown_family_is_not_imported(tmp_path: Path) -> None:
 def test_not_a_bundle(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="not a bundle"):
         kit.open(tmp_path)
+    (tmp_path / "run").mkdir()
+    bundle_of(tmp_path, "onnx", "w.onnx").directory.rename(tmp_path / "run/best")
+    with pytest.raises(BundleError, match=r"not a bundle.*\n.*run/best$"):
+        kit.open(tmp_path / "run")
     with pytest.raises(UsageError, match="no backend of this name"):
         kit.open(bundle_of(tmp_path, "onnx", "w.onnx"), backend="nonesuch")
