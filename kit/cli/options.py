@@ -26,6 +26,14 @@ def add_source(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="SRC", help="dataset folder, or name of a dataset card")
 
 
+def add_group_by(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--group-by",
+        metavar="REGEX",
+        help="its first (group), found in a picture's path, names the patient or slide",
+    )
+
+
 def add_out(parser: argparse.ArgumentParser, what: str, *, required: bool = True) -> None:
     parser.add_argument("--out", type=Path, required=required, metavar="PATH", help=what)
 

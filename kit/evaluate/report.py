@@ -12,7 +12,7 @@ from kit.cards import bind, plain
 from kit.data.dataset import Dataset
 from kit.data.doctor import usable
 from kit.errors import DataError
-from kit.evaluate.coco import ClassScore, run, summarize
+from kit.evaluate.coco import Scores, run, summarize
 from kit.evaluate.intervals import bootstrap
 from kit.files import read_json, write_json
 from kit.pixels import read_picture
@@ -22,13 +22,12 @@ from kit.types import Detections, Detector
 
 
 @dataclass(frozen=True)
-class EvalReport:
-    """COCO figures of one bundle on one split; see :class:`kit.evaluate.coco.Scores`.
+class EvalReport(Scores):
+    """COCO figures of one bundle on one split.
 
     Attributes:
         interval: 95 % bootstrap intervals over pictures, ``{"ap": (low, high), "ap50": ...}``;
             empty where there is no object to find.
-        max_detections: most detections of a picture behind AP and AR.
         backend, provider, device: what ran it, as the engine itself reports.
         precision: of the bundle.
         bundle: its name. bundle_sha256, manifest_sha256: what exactly was measured on what.
@@ -36,15 +35,7 @@ class EvalReport:
         floor: lowest score that was asked for.
     """
 
-    ap: float | None
-    ap50: float | None
-    ap75: float | None
-    ar100: float | None
-    per_class: Mapping[str, ClassScore]
-    images: int
-    objects: int
     interval: Mapping[str, tuple[float, float]]
-    max_detections: Mapping[str, int]
     backend: str
     provider: str
     device: str
@@ -121,15 +112,8 @@ def evaluate(
     evaluator = run(chosen, found)
     scores = summarize(evaluator, chosen)
     return EvalReport(
-        ap=scores.ap,
-        ap50=scores.ap50,
-        ap75=scores.ap75,
-        ar100=scores.ar100,
-        per_class=scores.per_class,
-        images=scores.images,
-        objects=scores.objects,
+        **vars(scores),
         interval=bootstrap(evaluator, chosen, scores),
-        max_detections=scores.max_detections,
         backend=detector.backend,
         provider=detector.runner.provider,
         device=detector.runner.device,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -26,7 +27,6 @@ from kit.runtime.stream import Video, VideoWriter, is_video
 from kit.types import Detections, Detector, Example
 
 Save = Literal["json", "csv", "coco", "yolo"]
-SAVES: tuple[Save, ...] = ("json", "csv", "coco", "yolo")
 
 DRAWN = "drawn"
 """Folder (or, with .mp4, file) of the drawn pictures."""
@@ -88,6 +88,8 @@ def annotate(
         result = Annotations(list(_video(detector, source, out, floor, progress)), {})
     else:
         root, names = _pictures(source)
+        if passed := sum(is_video(path) for path in source.rglob("*")):
+            progress.note(f"note: {passed} video(s) in {source} are passed over; name one instead")
         result = _all(detector, root, names, out, floor, bit_depth, progress)
         if save in ("coco", "yolo"):
             _write_dataset(result.found, detector.classes, root, out / save, save)
@@ -175,7 +177,10 @@ def _video(
     detector: Detector, source: Path, out: Path, floor: float | None, progress: Progress
 ) -> Iterator[Found]:
     count = 0
-    with Video(source) as video, VideoWriter(out / f"{DRAWN}.mp4", video.rate) as writer:
+    with (
+        closing(Video(source)) as video,
+        closing(VideoWriter(out / f"{DRAWN}.mp4", video.rate)) as writer,
+    ):
         for index, frame in enumerate(progress.track(video, "detecting", video.frames or None)):
             detections = detector.detect([frame], floor=floor)[0].detections
             writer.write(draw(frame, detections, detector.classes))

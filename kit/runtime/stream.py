@@ -6,7 +6,6 @@ import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # quiet: what goes wrong is raised, told once
 import cv2
@@ -27,7 +26,8 @@ def is_video(path: Path) -> bool:
 
 
 class Video:
-    """A video file, open for reading; iterate over it once for its frames, upright and BGR.
+    """A video file, open for reading; iterate over it once for its frames, upright and BGR. Use it
+    with :func:`contextlib.closing`.
 
     Attributes:
         rate: frames a second.
@@ -51,15 +51,8 @@ class Video:
         self.rate = rate if math.isfinite(rate) and 0 < rate <= 1000 else _RATE
         self.frames = max(int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)), 0)
 
-    def __enter__(self) -> Video:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Let go of the file."""
         self._capture.release()
 
     def __iter__(self) -> Iterator[Picture]:
@@ -71,7 +64,8 @@ class Video:
 
 
 class VideoWriter:
-    """Writes frames of one size to an MP4 file (MPEG-4 part 2, which every OpenCV can encode).
+    """Writes frames of one size to an MP4 file (MPEG-4 part 2, which every OpenCV can encode). Use
+    it with :func:`contextlib.closing`.
 
     Raises:
         DataError: OpenCV can't write it here.
@@ -81,15 +75,8 @@ class VideoWriter:
         self._path, self._rate = path, rate
         self._writer: cv2.VideoWriter | None = None
 
-    def __enter__(self) -> VideoWriter:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Finish the file."""
         if self._writer is not None:
             self._writer.release()
 

@@ -9,18 +9,14 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from kit.cli.options import add_source
+from kit.cli.options import add_group_by, add_source
 from kit.cli.output import Output
 from kit.errors import DataError
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     add_source(parser)
-    parser.add_argument(
-        "--group-by",
-        metavar="REGEX",
-        help="its first (group), found in a picture's path, names the patient or slide",
-    )
+    add_group_by(parser)
 
 
 def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:

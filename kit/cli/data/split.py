@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from kit.cli.options import add_out, add_seed, add_source
+from kit.cli.options import add_group_by, add_out, add_seed, add_source
 from kit.cli.output import Output
 from kit.errors import UsageError
 
@@ -22,11 +22,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="T,V,T",
         help="of train, valid and test (default 0.7,0.2,0.1)",
     )
-    parser.add_argument(
-        "--group-by",
-        metavar="REGEX",
-        help="its first (group), found in a picture's path, names the patient or slide",
-    )
+    add_group_by(parser)
     parser.add_argument(
         "--folds",
         type=int,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 
 from kit.data import formats
 from kit.errors import DataError, UsageError
+from kit.progress import Silent
 from kit.report.annotate import annotate
 from kit.report.draw import COLOURS, colour_of, draw
 from kit.runtime.stream import Video, VideoWriter
@@ -90,10 +92,22 @@ def test_prelabels_are_read_back(folder: Path, tmp_path: Path, save: Any) -> Non
         assert [a["score"] for a in data["annotations"]] == [0.9, 0.3] * 3
 
 
+def test_a_video_among_pictures_is_told_of(folder: Path, tmp_path: Path) -> None:
+    class Told(Silent):
+        def note(self, text: str) -> None:
+            notes.append(text)
+
+    notes: list[str] = []
+    (folder / "film.mp4").touch()
+    (tmp_path / "out").mkdir()
+    annotate(Finder(), folder, tmp_path / "out", progress=Told())
+    assert [note for note in notes if "1 video(s)" in note]
+
+
 @pytest.fixture
 def video(tmp_path: Path) -> Path:
     path = tmp_path / "v.mp4"
-    with VideoWriter(path, 10.0) as writer:
+    with closing(VideoWriter(path, 10.0)) as writer:
         for value in range(12):
             writer.write(np.full((81, 101, 3), 20 * value, np.uint8))
     return path
@@ -105,7 +119,7 @@ def test_video(video: Path, tmp_path: Path) -> None:
     assert [item.name for item in result.found] == [f"frame {i}" for i in range(12)]
     data = json.loads((tmp_path / "out/detections.json").read_text())
     assert [item["second"] for item in data["pictures"]][:3] == [0.0, 0.1, 0.2]
-    with Video(tmp_path / "out/drawn.mp4") as drawn:
+    with closing(Video(tmp_path / "out/drawn.mp4")) as drawn:
         assert len(list(drawn)) == 12
         assert drawn.rate == pytest.approx(10.0)
 
