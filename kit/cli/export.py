@@ -29,10 +29,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
     from kit.bundle import open_bundle
     from kit.export.data import gate_pictures
-    from kit.export.export import export_onnx
+    from kit.files import refuse_existing
 
+    refuse_existing(args.out)
     bundle = open_bundle(args.bundle)
     dataset, manifest = gate_pictures(bundle, args.data, progress=out)
+    from kit.export.export import export_onnx  # torch takes seconds to load
+
     made, parity = export_onnx(
         bundle, dataset, manifest, args.out, threads=args.threads, progress=out
     )

@@ -13,7 +13,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from kit.cli.options import add_out, add_seed, add_source, add_threads
+from kit.cli.options import add_out, add_seed, add_source, add_threads, not_negative, positive
 from kit.cli.output import Output
 
 
@@ -37,9 +37,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--batch", type=int, metavar="N", help="pictures per step, over all devices"
     )
     parser.add_argument(
-        "--workers", type=int, metavar="N", help="processes that draw pictures ahead"
+        "--workers", type=not_negative, metavar="N", help="processes that draw pictures ahead"
     )
-    parser.add_argument("--nodes", type=int, default=1, metavar="N", help="machines (torchrun)")
+    parser.add_argument(
+        "--nodes", type=positive, default=1, metavar="N", help="machines (torchrun)"
+    )
     parser.add_argument(
         "--device", default="auto", metavar="D", help="auto, cpu, cuda, cuda:1, or cuda:0,1 for two"
     )
@@ -70,7 +72,7 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
         batch=args.batch,
     )
     # torch takes seconds to load: what is wrong with the data or the options is told before
-    from kit.finetune.loop import Machine
+    from kit.finetune.engine import Machine
     from kit.finetune.train import train
 
     recipe = job.recipe

@@ -32,9 +32,18 @@ def open_source(
         classes: new names; needed where a YOLO folder names none, as ``{0: first, 1: second}``.
 
     Raises:
-        DataError: missing, empty, in no known format or in several, without class names, or not
-            what its card says.
+        DataError: missing, empty, unreadable, in no known format or in several, without class
+            names, or not what its card says.
     """
+    try:
+        return _open(source, format, classes, progress)
+    except PermissionError as error:
+        raise DataError(
+            f"not allowed to read {error.filename}", where=source, fix=f"chmod -R u+rX {source}"
+        ) from error
+
+
+def _open(source: str, format: str | None, classes: ClassMap | None, progress: Progress) -> Dataset:
     path = Path(source)
     card = None
     if not path.exists():

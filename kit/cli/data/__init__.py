@@ -30,11 +30,14 @@ def show_splits(dataset: Dataset, title: str, out: Output) -> dict[str, Any]:
 
 
 def tell_notes(dataset: Dataset, out: Output) -> None:
-    """Say what the reader passed over, since a copy won't have it."""
+    """Say what the reader passed over: a copy or a score won't have it. The verb goes on, so what
+    would stop a training is a warning here."""
+    from dataclasses import replace
+
     from kit.data.findings import noted
 
     for finding in noted(dataset.notes):
-        out.note(str(finding))
+        out.note(str(replace(finding, severity="warning")))
 
 
 def tell_lost(lost: Mapping[str, int], format: str, out: Output) -> None:
