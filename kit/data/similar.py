@@ -48,7 +48,8 @@ class Look:
     """How one picture looks, in a few hundred bytes.
 
     Attributes:
-        hash: dHash of the picture; ``mirrored``: of its mirror image.
+        hash: dHash of the picture, 64 bits, row by row from the top left, most significant first;
+            ``mirrored``: of its mirror image.
         thumb: ``(16, 16)`` uint8 grey.
         size: ``(width, height)`` as decoded.
     """
@@ -74,11 +75,6 @@ class Scan:
     sizes: NDArray[np.int32]
     exact: NDArray[np.int64]
     near: NDArray[np.int64]
-
-
-def dhash(picture: Picture) -> int:
-    """64 bits, row by row from the top left, most significant first."""
-    return _gradient(_grey(picture, 9, 8))
 
 
 def look(picture: Picture) -> Look:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from kit.data import smear
 from kit.data.dataset import Dataset
-from kit.data.similar import components, dhash, look, near_duplicates, near_pairs, scan
+from kit.data.similar import components, look, near_duplicates, near_pairs, scan
 from kit.types import Detections, Example, Picture
 
 
@@ -57,10 +57,10 @@ def test_components_are_those_of_a_graph_walk(links: list[tuple[int, int]]) -> N
 def test_dhash_by_hand() -> None:
     rising = np.repeat(np.arange(0, 90, 10, dtype=np.uint8)[None, :], 8, axis=0)
     picture = np.repeat(rising[..., None], 3, axis=2)
-    assert dhash(picture) == 2**64 - 1
-    assert dhash(np.ascontiguousarray(picture[:, ::-1])) == 0
+    assert look(picture).hash == 2**64 - 1
+    assert look(np.ascontiguousarray(picture[:, ::-1])).hash == 0
     picture[0, 1] = 0  # now its left neighbour is not darker
-    assert dhash(picture) == 2**63 - 1
+    assert look(picture).hash == 2**63 - 1
 
 
 def altered(picture: Picture) -> dict[str, Picture]:
