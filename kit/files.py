@@ -111,6 +111,14 @@ def refuse_existing(path: Path) -> None:
         raise UsageError(f"can't be made: {above} is not yours to write to", where=path)
 
 
+def free_path(path: Path) -> Path:
+    """The path, or the first with a number after it (``runs-2``) where nothing is yet."""
+    number, choice = 2, path
+    while choice.exists():
+        number, choice = number + 1, path.with_name(f"{path.name}-{number}")
+    return choice
+
+
 def _umask() -> int:
     value = os.umask(0)
     os.umask(value)

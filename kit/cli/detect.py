@@ -47,7 +47,7 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
     from kit import door
     from kit.bundle import open_bundle
     from kit.errors import UsageError
-    from kit.files import new_directory
+    from kit.files import free_path, new_directory
     from kit.report.annotate import annotate, as_plain
 
     if args.threshold is not None and not 0 <= args.threshold <= 1:
@@ -55,7 +55,7 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
     if args.bit_depth is not None and not 8 <= args.bit_depth <= 16:
         raise UsageError("must lie in 8..16", where="--bit-depth")
     bundle = open_bundle(args.bundle)
-    target = args.out or _free(Path("detections"))
+    target = args.out or free_path(Path("detections"))
     with new_directory(target) as beside:
         detector = door.open(bundle, backend=args.backend, device=args.device, threads=args.threads)
         result = annotate(
@@ -90,11 +90,3 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
         "pictures": [as_plain(item, detector.classes) for item in result.found],
         "failed": [{"picture": name, "error": why} for name, why in result.failed.items()],
     }
-
-
-def _free(path: Path) -> Path:
-    """The path, or the first with a number after it that is free."""
-    number, choice = 2, path
-    while choice.exists():
-        number, choice = number + 1, path.with_name(f"{path.name}-{number}")
-    return choice

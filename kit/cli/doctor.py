@@ -23,6 +23,9 @@ SWITCHES = (
 NETWORK = "nothing, unless asked: kit fetch, kit data fetch, and --download"
 
 _REQUIREMENT = re.compile(r"^([A-Za-z0-9._-]+)(?:.*extra\s*==\s*['\"]([^'\"]+)['\"])?")
+_SECRET = re.compile(r"//[^/@\s]+@")
+"""User and password in a proxy's address."""
+
 _ONE_FOLDER = {
     "cv2": ("opencv-python", "opencv-python-headless", "opencv-contrib-python",
             "opencv-contrib-python-headless"),
@@ -38,18 +41,21 @@ def arguments(_parser: argparse.ArgumentParser) -> None:
 def run(_args: argparse.Namespace, out: Output) -> dict[str, Any]:
     from kit import __version__
     from kit.cli.list import datasets, models
+    from kit.runtime.machine import cores
 
     found = packages()
     result = {
         "kit": __version__,
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "cpus": os.cpu_count(),
+        "cpus": cores(),
         "gpus": gpus(),
         "packages": found,
         "weights": {row["name"]: row["here"] for row in models()},
         "datasets": {row["name"]: row["here"] for row in datasets()},
-        "environment": {name: os.environ[name] for name in SWITCHES if name in os.environ},
+        "environment": {
+            name: _SECRET.sub("//...@", os.environ[name]) for name in SWITCHES if name in os.environ
+        },
         "network": NETWORK,
         "problems": problems(found),
     }

@@ -1,4 +1,4 @@
-"""Download pretrained weights by the digest on their card: the one verb that needs the network."""
+"""Download pretrained weights; they are known by the digest on their card."""
 
 from __future__ import annotations
 

@@ -32,9 +32,7 @@ COLOURS: tuple[Colour, ...] = (
 
 _RIM: Colour = (20, 20, 20)
 _LEGIBLE = 11  # pixels: the smallest letters that can be read
-_SMALLEST = (
-    480  # pictures are enlarged to this many pixels of the shorter side, else labels hide them
-)
+_SMALLEST = 480  # pixels: pictures with a shorter side are enlarged, else labels hide them
 _MOST_LABELS = 60  # above this many boxes, only lines: labels would hide the picture
 
 

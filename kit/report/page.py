@@ -96,11 +96,5 @@ def show(cell: Cell) -> str:
     if cell is None:
         return "–"  # noqa: RUF001 - an en dash is the typographer's mark for no value
     if isinstance(cell, float):
-        return (
-            f"{cell:.3f}"
-            if abs(cell) <= 1
-            else f"{cell:.4g}"
-            if abs(cell) < 1000
-            else f"{cell:.0f}"
-        )
+        return format(cell, ".3f" if abs(cell) <= 1 else ".4g" if abs(cell) < 1000 else ".0f")
     return str(cell)

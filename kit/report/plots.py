@@ -22,9 +22,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-STAGES = ("decode", "fit", "copy_in", "run", "copy_out", "post")
-"""Stages of a detection in the order they happen."""
+from kit.bench.latency import STAGES
 
+_STAGES = tuple(stage for stage in STAGES if stage != "total")
 _COLOURS = ("#3b86c6", "#e08a3c", "#3fa37a", "#b36fb0", "#c9a62c", "#8393a0")
 _INK = "#010203"  # replaced by the colour of the page's text
 _STYLE: Any = {
@@ -87,7 +87,7 @@ def latency_bars(rows: Sequence[Mapping[str, Any]]) -> str:
         axes = figure.subplots()
         places = np.arange(len(rows))
         ends = np.zeros(len(rows))
-        for stage, colour in zip(STAGES, _COLOURS, strict=True):
+        for stage, colour in zip(_STAGES, _COLOURS, strict=True):
             widths = np.array([_median(row, stage) for row in rows])
             if widths.any():
                 axes.barh(places, widths, left=ends, height=0.6, color=colour, label=stage)
@@ -103,7 +103,7 @@ def latency_bars(rows: Sequence[Mapping[str, Any]]) -> str:
         axes.margins(x=0.12)
         axes.set_xlabel("milliseconds a picture (medians)")
         if len(rows):
-            axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=len(STAGES))
+            axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=len(_STAGES))
         return figure
 
     return _svg(draw)

@@ -91,6 +91,7 @@ def test_doctor_tells_what_is_installed(
     ]
     monkeypatch.setattr(metadata, "requires", lambda name: wanted)
     monkeypatch.setenv("KIT_DATA", "/somewhere")
+    monkeypatch.setenv("HTTPS_PROXY", "http://me:word@proxy:8080")
     result = told(["doctor"], capsys)
     assert result["packages"] == {
         "core": {"numpy": metadata.version("numpy")},
@@ -99,6 +100,7 @@ def test_doctor_tells_what_is_installed(
     }
     assert result["problems"] == []
     assert result["environment"]["KIT_DATA"] == "/somewhere"
+    assert result["environment"]["HTTPS_PROXY"] == "http://...@proxy:8080"
     assert set(result["weights"]) == set(card_names(ModelCard))
     assert main(["doctor"]) == 0
     text = capsys.readouterr().out
