@@ -5,6 +5,7 @@ Exported graphs go to a backend and need no torch; only a checkpoint's family is
 
 from __future__ import annotations
 
+import shlex
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -62,7 +63,7 @@ def _run(bundle: Bundle, name: str, device: str, threads: int | None) -> Runner:
         raise BundleError(
             f"the backend {name} loads {backend.SUFFIX}, this bundle holds a {bundle.card.kind}",
             where=bundle.directory,
-            fix=command.format(bundle=bundle.directory) or None,
+            fix=command.format(bundle=shlex.quote(str(bundle.directory))) or None,
         )
     return backend.load(bundle, device=device, threads=threads)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -176,16 +177,20 @@ class Dataset:
         """
         if name in self.splits:
             return self.splits[name]
-        source = self.source or self.root
+        what = "the folder has no train, valid and test splits, and is not split silently"
         if self.splits:
-            raise DataError(
-                f"there is no split {name!r}, only {', '.join(self.splits)}", where=source
-            )
+            what = f"there is no split {name!r}, only {', '.join(self.splits)}"
         raise DataError(
-            "the folder has no train, valid and test splits, and is not split silently",
-            where=source,
-            fix=f"kit data split {source} --fractions 0.7,0.2,0.1 --seed 0 --out {self.name}-split",
+            what,
+            where=self.source or self.root,
+            fix=self.split_command() if name in SPLITS else None,
         )
+
+    def split_command(self) -> str:
+        """The line to paste that makes the splits this folder lacks."""
+        words = ["kit", "data", "split", self.source or str(self.root)]
+        words += ["--fractions", "0.7,0.2,0.1", "--seed", "0", "--out", f"{self.name}-split"]
+        return shlex.join(words)
 
     def select(self, pictures: NDArray[np.int64]) -> Dataset:
         """The dataset with only these pictures, in this order; splits keep those of theirs."""

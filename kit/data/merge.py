@@ -92,11 +92,10 @@ def merge(datasets: Sequence[Dataset], name: str, progress: Progress = SILENT) -
 def _check(datasets: Sequence[Dataset]) -> None:
     bare = [d for d in datasets if not d.splits]
     if bare and len(bare) < len(datasets):
-        where = bare[0].source or str(bare[0].root)
         raise DataError(
             "it has no splits, the other has",
-            where=where,
-            fix=f"kit data split {where} --fractions 0.7,0.2,0.1 --seed 0 --out DIR",
+            where=bare[0].source or bare[0].root,
+            fix=bare[0].split_command(),
         )
     if len({dataset.bit_depth for dataset in datasets}) > 1:
         raise DataError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from kit.cli.root import main
 from kit.data import smear
 from kit.data.manifest import Manifest
 from kit.data.source import open_source
+from kit.errors import DataError
 
 
 @pytest.fixture(scope="module")
@@ -138,3 +140,16 @@ def test_a_folder_without_splits_is_not_sampled_silently(
     assert main(["sample", str(smears), "--fraction", "0.5", "--out", str(out)]) == 2
     assert f"kit data split {smears}" in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_the_line_to_paste_does_what_it_says(
+    smears: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(smears, tmp_path / "my smears")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError) as told:
+        open_source("my smears").split("train")
+    kit, *words = shlex.split(str(told.value).partition("-> ")[2])
+    assert kit == "kit"
+    assert main(words) == 0
+    assert set(open_source("my smears-split").splits) == {"train", "valid", "test"}
