@@ -71,9 +71,11 @@ def _run(bundle: Bundle, name: str, device: str, threads: int | None) -> Runner:
 def _family(name: str) -> Any:
     """The family's module; the name comes from a file, so it must be one of ours."""
     module = f"kit.families.{name}"
-    if not name.isidentifier() or find_spec(module) is None:
-        raise BundleError("its family is not known to this version of the kit", where=name)
     try:
+        if (
+            not name.isidentifier() or find_spec(module) is None
+        ):  # which imports the room, and torch
+            raise BundleError("its family is not known to this version of the kit", where=name)
         return import_module(module)
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] == "kit":

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from kit.errors import KitError
+from kit.errors import KitError, MissingPackage
 
 FOLDER = Path(__file__).parent
 _NO_ROOM = {
@@ -49,6 +49,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except ModuleNotFoundError as error:
+        package = (error.name or "kit").partition(".")[0]
+        if package == "kit":
+            raise
+        print(f"error: {MissingPackage(package, 'train')}", file=sys.stderr)
+        return MissingPackage.exit_code
     except MemoryError:
         print("error: out of memory\n  -> try a smaller --batch or --size", file=sys.stderr)
         return 1

@@ -59,6 +59,16 @@ def test_every_module_imports_without_torch() -> None:
     assert set(told.stdout.splitlines()) <= engines
 
 
+def test_a_checkpoint_names_what_it_lacks() -> None:
+    told = run(
+        "from kit import door\n"
+        "from kit.errors import MissingPackage\n"
+        "try: door._family('ultralytics')\n"
+        "except MissingPackage as error: print(error)\n"
+    )
+    assert told.stdout.startswith("torch is not installed"), told.stderr
+
+
 @pytest.mark.parametrize("room", ["kit", "kit.runtime", "kit.cli.root"])
 def test_light_rooms_stay_light(room: str) -> None:
     heavy = ("torch", "cv2", "numpy", "onnxruntime", "matplotlib", "pydantic", "rich")

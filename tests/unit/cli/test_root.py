@@ -117,6 +117,7 @@ def test_an_unknown_option_is_wrong_usage(capsys: pytest.CaptureFixture[str]) ->
         (Stopped("stopped, saved", number=signal.SIGTERM), 143, "error: stopped, saved"),
         (KeyboardInterrupt(), 130, "stopped"),
         (MemoryError(), 1, "out of memory"),
+        (ModuleNotFoundError("No module", name="torch.nn"), 2, "pip install 'detector-kit[train]'"),
         (OSError(errno.ENOSPC, "No space left on device", "a.bin"), 1, "the disk is full (a.bin)"),
         (PermissionError(errno.EACCES, "denied", "a.bin"), 1, "not allowed to write or read a.bin"),
     ],
