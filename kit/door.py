@@ -72,9 +72,8 @@ def _family(name: str) -> Any:
     """The family's module; the name comes from a file, so it must be one of ours."""
     module = f"kit.families.{name}"
     try:
-        if (
-            not name.isidentifier() or find_spec(module) is None
-        ):  # which imports the room, and torch
+        # looking for it imports its room, and so torch
+        if not name.isidentifier() or find_spec(module) is None:
             raise BundleError("its family is not known to this version of the kit", where=name)
         return import_module(module)
     except ModuleNotFoundError as error:
