@@ -54,13 +54,13 @@ def train(
     family.graph(network, job.recipe.size)  # refuses a size the network can't take
     network.train()
     card = _card(job, family, network, start)
-    if fabric.is_global_zero:
+    loop = Loop(fabric, job, family, network, card, directory, workers=workers, progress=progress)
+    if fabric.is_global_zero:  # only now, when nothing is left that could be wrong with the job
         open_run(directory, job, resume=resume)
         progress.note(str(start))
     fabric.barrier()
     if resume and (directory / "best").is_dir():
         raise UsageError("the run is complete", where=directory)
-    loop = Loop(fabric, job, family, network, card, directory, workers=workers, progress=progress)
     if resume and loop.restore():
         progress.note(f"going on in epoch {loop.standing.epoch + 1}")
     standing = loop.run(on_epoch)

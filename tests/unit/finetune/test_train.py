@@ -148,7 +148,7 @@ def test_a_run_is_never_overwritten(whole: Path, make_job: Any, tmp_path: Path) 
     with pytest.raises(UsageError, match="no run to resume"):
         train(make_job(), tmp_path / "new", CPU, resume=True)
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(UsageError, match="not empty"):
+    with pytest.raises(UsageError, match="exists already"):
         train(make_job(), tmp_path, CPU)
     assert (whole / "best" / "card.json").read_bytes() == before
 
