@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from kit.bundle import BundleCard
 from kit.data.dataset import Dataset
+from kit.errors import DataError
 from kit.evaluate.coco import Scores, score
 from kit.families import Loss, Part
 from kit.finetune.batches import make_targets
@@ -42,15 +43,24 @@ class Watch:
         self._train = Validator(few, card, batch=batch, limit=limit)
 
     def __call__(self, loss: Loss, device: torch.device) -> dict[str, Any]:
-        """Columns of the learning curve; ``ap`` and ``ap50`` are on valid."""
+        """Columns of the learning curve; ``ap`` and ``ap50`` are on valid. A score is None where
+        nothing can be scored.
+
+        Raises:
+            DataError: a valid picture can't be read any more.
+        """
         begun = time.perf_counter()
-        valid, train = self._valid(loss, device), self._train(loss, device)
+        valid = self._valid(loss, device)
+        try:
+            train: Scores | None = self._train(loss, device).scores
+        except DataError:  # damaged since it was checked: the loop tells of it and goes on
+            train = None
         return {
             "valid_loss": sum(valid.loss.values()),
             "ap": valid.scores.ap,
             "ap50": valid.scores.ap50,
-            "train_ap": train.scores.ap,
-            "train_ap50": train.scores.ap50,
+            "train_ap": None if train is None else train.ap,
+            "train_ap50": None if train is None else train.ap50,
             "valid_seconds": round(time.perf_counter() - begun, 3),
             **{f"valid_{name}": value for name, value in valid.loss.items()},
         }
