@@ -29,7 +29,9 @@ def export_ours(weights: Path, classes: tuple[str, ...], size: int, out: Path) -
     family = load_family(card.family)
     network = family.build(card.architecture, card.classes, card.classes)
     load_start(family, network, weights, "coco")
-    content = write_graph(family.graph(network, size), size=size, classes=card.classes, metadata={})
+    content, _ = write_graph(
+        family.graph(network, size), size=size, classes=card.classes, metadata={}
+    )
     card = replace(card, input=type(card.input)(size, card.input.fit, card.input.fill))
     bundle = BundleCard(
         name=f"{MODEL}-coco",

@@ -3,7 +3,7 @@
 The gate runs checkpoint and graph over the validation pictures the bundle was trained with. If they
 disagree the command ends with exit code 3 and writes nothing.
 
-example: kit export runs/bccd/best --precision fp32 --out runs/bccd/onnx
+    kit export runs/bccd/best --precision fp32 --out runs/bccd/onnx
 """
 
 from __future__ import annotations

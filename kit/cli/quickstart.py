@@ -45,13 +45,14 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
     from kit.evaluate.report import evaluate
     from kit.export.data import gate_pictures
     from kit.export.export import export_onnx
-    from kit.files import new_directory
+    from kit.files import free_path, new_directory, read_json, refuse_existing
     from kit.finetune.prepare import prepare
     from kit.finetune.train import train
     from kit.report.html import write_html
     from kit.report.story import Story, tell
 
-    folder = args.out or _free(Path("runs/quickstart"))
+    folder = args.out or free_path(Path("runs/quickstart"))
+    refuse_existing(folder)
     start = _start(args.download, out)
     step = _Steps(out, 9)
 
@@ -65,7 +66,10 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
         formats.load(drawn.format).write(apart, beside, out)
     source = str(folder / "smears")
     dataset = open_source(source)
-    examine(dataset, group_by=smear.GROUPS, progress=out).require_sound(source)
+    diagnosis = examine(dataset, group_by=smear.GROUPS, progress=out)
+    diagnosis.require_sound(source)
+    for warning in diagnosis.warnings:
+        out.note(str(warning))
 
     step("sample three quarters of the training pictures, classes balanced")
     manifest = sample(usable(dataset), 0.75, rule="balanced", seed=args.seed)
@@ -111,7 +115,7 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
     story = Story(
         dataset=usable(dataset),
         sample=manifest,
-        history=_history(folder / "run"),
+        history=read_json(folder / "run" / "history.json", "a learning curve", error=RunFailed),
         start=start,
         bundle=graph,
         detector=detector,
@@ -172,30 +176,17 @@ def _start(download: bool, out: Output) -> str:
     return "random"
 
 
-def _free(path: Path) -> Path:
-    """The path, or with the first number that is free."""
-    number, free = 1, path
-    while free.exists():
-        number += 1
-        free = path.with_name(f"{path.name}-{number}")
-    return free
-
-
-def _history(run: Path) -> list[dict[str, Any]]:
-    import json
-
-    rows: list[dict[str, Any]] = json.loads((run / "history.json").read_text(encoding="utf-8"))
-    return rows
-
-
 def _commands(folder: Path, start: str, seed: int) -> str:
+    from shlex import quote
+
     from kit.data.smear import GROUPS
 
+    drawn = quote(str(folder / "drawn"))
     return "\n".join(
         (
-            f"kit data split {folder}/drawn --fractions 0.6,0.2,0.2 --group-by '{GROUPS}' "
+            f"kit data split {drawn} --fractions 0.6,0.2,0.2 --group-by '{GROUPS}' "
             f"--seed {seed} --out smears",
-            "kit data check smears",
+            f"kit data check smears --group-by '{GROUPS}'",
             f"kit sample smears --fraction 0.75 --balanced --seed {seed} --out sample.json",
             f"kit train {MODEL} smears --sample sample.json --recipe quickstart --start {start} "
             f"--epochs {EPOCHS[start]} --seed {seed} --out run",

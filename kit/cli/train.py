@@ -4,7 +4,7 @@ The run's directory holds the settings, the manifests, the learning curve (histo
 report.html) and, when it is done, two bundles: best/ (by AP on valid) and last/. It can be stopped
 with Ctrl-C and resumed, also after a crash.
 
-example: kit train yolov8n bccd --epochs 30 --size 416 --out runs/bccd
+    kit train yolov8n bccd --epochs 30 --size 416 --out runs/bccd
 """
 
 from __future__ import annotations

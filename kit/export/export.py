@@ -54,7 +54,7 @@ def export_onnx(
     )
     network.load_state_dict(load_file(bundle.weights))
     progress.note("writing the graph")
-    content = write_graph(
+    content, rows = write_graph(
         family.graph(network, old.input.size),
         size=old.input.size,
         classes=len(old.classes),
@@ -65,6 +65,7 @@ def export_onnx(
         kind="onnx",
         weights=GRAPH,
         files={},
+        boxes=rows,
         precision="fp32",
         backends=("onnxruntime",),
         parent=bundle.sha256,

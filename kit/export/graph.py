@@ -6,6 +6,7 @@ import io
 import json
 import warnings
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 import onnx
@@ -20,7 +21,16 @@ OPSET = 17
 LayerNormalization."""
 
 
-def write_graph(graph: nn.Module, *, size: int, classes: int, metadata: Mapping[str, str]) -> bytes:
+class Written(NamedTuple):
+    """An ONNX file's bytes, with no data outside of it, and the rows N its outputs have."""
+
+    content: bytes
+    rows: int
+
+
+def write_graph(
+    graph: nn.Module, *, size: int, classes: int, metadata: Mapping[str, str]
+) -> Written:
     """Export, check and label a graph.
 
     Args:
@@ -28,9 +38,6 @@ def write_graph(graph: nn.Module, *, size: int, classes: int, metadata: Mapping[
         size: S, fixed in the file; the batch is left open.
         classes: C.
         metadata: strings stored inside the file.
-
-    Returns:
-        The file's bytes, with no data outside of it.
 
     Raises:
         BundleError: the graph breaks the promise of the waist, or is not valid ONNX.
@@ -70,8 +77,7 @@ def write_graph(graph: nn.Module, *, size: int, classes: int, metadata: Mapping[
         onnx.checker.check_model(model, full_check=True)
     except onnx.checker.ValidationError as error:
         raise BundleError(f"the exported graph is not valid ONNX ({error})") from error
-    content: bytes = model.SerializeToString()
-    return content
+    return Written(model.SerializeToString(), arrays[0].shape[1])
 
 
 def as_text(value: object) -> str:

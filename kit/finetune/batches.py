@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -158,14 +160,20 @@ def collate(drawn: Sequence[tuple[Boxed, str]]) -> Batch:
     return Batch(images, targets, tuple(fault for _, fault in drawn if fault))
 
 
-def slice_batch(
-    batch: Batch, start: int, count: int, device: torch.device
-) -> tuple[Tensor, Targets]:
-    """Pictures ``start:start + count`` of a batch and their targets, on the device."""
+def cuts(count: int, most: int | None) -> list[slice]:
+    """A batch of ``count`` pictures in pieces of at most ``most``, as equal as may be: a picture
+    left alone would have no batch statistics. None cuts nothing."""
+    pieces = 1 if most is None else math.ceil(count / most)
+    ends = [round(piece * count / pieces) for piece in range(pieces + 1)]
+    return [slice(start, end) for start, end in pairwise(ends)]
+
+
+def slice_batch(batch: Batch, cut: slice, device: torch.device) -> tuple[Tensor, Targets]:
+    """The pictures of a piece of a batch, and their targets, on the device."""
     boxes, labels, picture = batch.targets
-    chosen = (picture >= start) & (picture < start + count)
-    columns = (boxes[chosen], labels[chosen], picture[chosen] - start)
-    images = batch.images[start : start + count]
+    chosen = (picture >= cut.start) & (picture < cut.stop)
+    columns = (boxes[chosen], labels[chosen], picture[chosen] - cut.start)
+    images = batch.images[cut]
     moved = (column.to(device, non_blocking=True) for column in columns)
     return images.to(device, non_blocking=True), Targets(*moved)
 

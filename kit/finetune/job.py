@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -15,7 +14,7 @@ from kit.cards import ModelCard, Recipe, plain, replace
 from kit.data.dataset import Dataset
 from kit.data.manifest import Manifest
 from kit.errors import UsageError
-from kit.files import refuse_existing, sha256_json, write_json
+from kit.files import read_json, refuse_existing, sha256_json, write_json
 
 STEPS = 1000
 """Optimizer steps the default schedule aims at: enough to settle from pretrained weights, whatever
@@ -106,7 +105,7 @@ def open_run(directory: Path, job: Job, *, resume: bool) -> None:
     settings = directory / "run.json"
     facts = job.facts()
     if settings.is_file():
-        before = json.loads(settings.read_text(encoding="utf-8"))
+        before = read_json(settings, "a run's settings", error=UsageError)
         if not resume:
             raise UsageError(
                 "holds a run already", where=directory, fix="go on with --resume, or choose --out"

@@ -26,6 +26,7 @@ from kit.finetune.batches import (
     Draws,
     Order,
     Pictures,
+    cuts,
     loader,
     slice_batch,
     steps_per_epoch,
@@ -94,7 +95,7 @@ class Loop:
         self._draws = Draws(pictures, augment, recipe, self._epochs, job.seed)
         self._watch = Watch(job, card, limit=limit)
         self._faults: set[str] = set()
-        self.standing = Standing(micro=math.ceil(recipe.batch / fabric.world_size))
+        self.standing = Standing()
 
     def restore(self) -> bool:
         """Go on from the directory's last state, if there is one."""
@@ -185,11 +186,8 @@ class Loop:
                 self._fabric.device,
                 standing.micro,
             )
-        micro = estimate.micro
-        if self._fabric.world_size > 1:
-            micro = int(self._gathered(torch.tensor(micro, device=self._fabric.device)).min())
-        if micro < standing.micro:
-            self._fall(micro)
+        if estimate.micro != standing.micro:
+            self._fall(estimate.micro)
         left = self._steps - standing.epoch * self._per_epoch - standing.step
         minutes = left * estimate.seconds * VALIDATION_SHARE / 60
         self._progress.note(
@@ -197,7 +195,14 @@ class Loop:
             f"{left} steps will take about {minutes:.0f} min"
         )
 
-    def _fall(self, micro: int) -> None:
+    def _fall(self, micro: int | None) -> None:
+        """Take fewer pictures at once; only where there is one process, since several must cut
+        their batches alike."""
+        if self._fabric.world_size > 1:
+            raise RunFailed(
+                "out of memory on one of the devices",
+                fix=f"start again with --batch {self._job.recipe.batch // 2}",
+            )
         self.standing.micro = micro
         self._progress.note(f"out of memory: going on with {micro} pictures at a time")
 
@@ -217,8 +222,8 @@ class Loop:
         return loader(self._draws, order, workers=self._workers, pin=pin)
 
     def _step(self, batch: Batch) -> None:
-        """One optimizer step. Where the batch doesn't fit in memory it is cut, and stays cut; the
-        gradient is then that of the whole batch but for the batch statistics."""
+        """One optimizer step. Where the batch doesn't fit in memory it is cut, and stays cut: the
+        gradient is then the mean of the pieces', each with its own statistics and weights."""
         step = self.standing.epoch * self._per_epoch + self.standing.step
         for group in self._optimizer.param_groups:
             group["lr"] = self._lr * rate(self._job.recipe, step, self._steps)
@@ -228,13 +233,7 @@ class Loop:
                 sums = self._backward(batch)
                 break
             except (RuntimeError, MemoryError) as error:
-                micro = halve(self.standing.micro, error)
-                if self._fabric.world_size > 1:  # the other ranks are waiting for this step
-                    raise RunFailed(
-                        "out of memory on one of the devices",
-                        fix=f"start again with --batch {self._job.recipe.batch // 2}",
-                    ) from error
-                self._fall(micro)
+                self._fall(halve(self.standing.micro or len(batch.images), error))
         if self._job.recipe.clip is not None:
             self._fabric.clip_gradients(
                 self._model, self._optimizer, max_norm=self._job.recipe.clip
@@ -250,10 +249,10 @@ class Loop:
         fabric, ranks = self._fabric, self._fabric.world_size
         count = len(batch.images)
         sums: dict[str, tuple[float, float]] = {}
-        cuts = range(0, count, self.standing.micro)
-        for start in cuts:
-            images, targets = slice_batch(batch, start, self.standing.micro, fabric.device)
-            with fabric.no_backward_sync(self._model, enabled=start != cuts[-1]):
+        pieces = cuts(count, self.standing.micro)
+        for cut in pieces:
+            images, targets = slice_batch(batch, cut, fabric.device)
+            with fabric.no_backward_sync(self._model, enabled=cut is not pieces[-1]):
                 parts = self._model(images, targets)
                 names = list(parts)
                 # divided by the weight of all ranks: then the mean over ranks, which the engine

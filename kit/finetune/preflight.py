@@ -14,7 +14,7 @@ import torch
 
 from kit.errors import RunFailed
 from kit.families import Family, Part
-from kit.finetune.batches import Batch, slice_batch
+from kit.finetune.batches import Batch, cuts, slice_batch
 
 
 @dataclass(frozen=True)
@@ -22,12 +22,12 @@ class Estimate:
     """What one step costs on one device.
 
     Attributes:
-        micro: pictures that fit at once.
+        micro: pictures that fit at once; None means a whole batch does.
         seconds: of a step, without drawing the pictures.
         memory_mb: highest memory while it ran: the device's on a GPU, this process's on a CPU.
     """
 
-    micro: int
+    micro: int | None
     seconds: float
     memory_mb: float
 
@@ -38,7 +38,7 @@ def preflight(
     extra: Mapping[str, Any],
     batch: Batch,
     device: torch.device,
-    micro: int,
+    micro: int | None,
 ) -> Estimate:
     """Try a step on a copy of the network; halve the pictures taken at once until they fit.
 
@@ -54,7 +54,7 @@ def preflight(
             _step(loss, batch, device, micro)
             return Estimate(micro, time.perf_counter() - begun, _memory_mb(device))
         except (RuntimeError, MemoryError) as error:
-            micro = halve(micro, error)
+            micro = halve(micro or len(batch.images), error)
 
 
 def halve(micro: int, error: BaseException) -> int:
@@ -79,9 +79,9 @@ def halve(micro: int, error: BaseException) -> int:
     return math.ceil(micro / 2)
 
 
-def _step(loss: Any, batch: Batch, device: torch.device, micro: int) -> None:
-    for start in range(0, len(batch.images), micro):
-        parts: Mapping[str, Part] = loss(*slice_batch(batch, start, micro, device))
+def _step(loss: Any, batch: Batch, device: torch.device, micro: int | None) -> None:
+    for cut in cuts(len(batch.images), micro):
+        parts: Mapping[str, Part] = loss(*slice_batch(batch, cut, device))
         total: Any = sum(part.total for part in parts.values())
         total.backward()
     if device.type == "cuda":

@@ -30,7 +30,7 @@ class Standing:
         history: one row per finished epoch.
         sums: loss of the epoch under way, ``{part: [total, weight]}``.
         seconds: spent in the epoch under way.
-        micro: pictures that fit on a device at once.
+        micro: pictures that fit on a device at once; None means a whole batch does.
     """
 
     epoch: int = 0
@@ -40,7 +40,7 @@ class Standing:
     history: list[dict[str, Any]] = field(default_factory=list)
     sums: dict[str, list[float]] = field(default_factory=dict)
     seconds: float = 0.0
-    micro: int = 0
+    micro: int | None = None
 
 
 def save_state(directory: Path, standing: Standing, modules: Mapping[str, Any]) -> None:

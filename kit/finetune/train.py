@@ -60,7 +60,9 @@ def train(
         progress.note(str(start))
     fabric.barrier()
     if resume and (directory / "best").is_dir():
-        raise UsageError("the run is complete", where=directory)
+        raise UsageError(
+            "the run is complete", where=directory, fix=f"kit evaluate {directory}/best SRC"
+        )
     if resume and loop.restore():
         progress.note(f"going on in epoch {loop.standing.epoch + 1}")
     standing = loop.run(on_epoch)

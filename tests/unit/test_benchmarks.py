@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
 import subprocess
 import sys
@@ -63,6 +64,7 @@ def test_help_is_the_manual_page_and_loads_no_vendor(script: Path) -> None:
 def test_a_wrong_option_is_one_message() -> None:
     done = subprocess.run(
         [sys.executable, str(FOLDER / "startup.py"), "--runs", "0"],
+        env={**os.environ, "PYTHONPATH": str(FOLDER.parent)},
         capture_output=True,
         text=True,
         check=False,

@@ -22,7 +22,7 @@ from kit.errors import BundleError, DataError, GateRefused, UsageError
 from kit.export import export as export_module
 from kit.export.data import gate_pictures
 from kit.export.export import export_onnx
-from kit.export.graph import write_graph
+from kit.export.graph import Written, write_graph
 from kit.families import load_family
 from kit.finetune.state import weights_bytes
 from kit.pixels import read_picture
@@ -104,6 +104,10 @@ def test_the_card_tells_where_it_comes_from(checkpoint: Bundle, exported: Bundle
     card = exported.card
     assert (card.kind, card.precision, card.backends) == ("onnx", "fp32", ("onnxruntime",))
     assert card.parent == checkpoint.sha256
+    assert (
+        card.boxes
+        == onnx.load(exported.weights).graph.output[0].type.tensor_type.shape.dim[1].dim_value
+    )
     assert card.reports["parity"]["manifest"] == checkpoint.card.manifests["valid"]
     assert open_bundle(exported.directory).sha256 == exported.sha256
 
@@ -142,7 +146,7 @@ def test_a_graph_that_differs_is_not_written(
 ) -> None:
     """A wrapper that swaps two classes exports cleanly; the gate sees it."""
 
-    def swapped(graph: Any, **options: Any) -> bytes:
+    def swapped(graph: Any, **options: Any) -> Written:
         class Swapped(torch.nn.Module):
             def __init__(self) -> None:
                 super().__init__()

@@ -20,6 +20,7 @@ from kit.finetune.batches import (
     Order,
     Pictures,
     collate,
+    cuts,
     make_targets,
     slice_batch,
     steps_per_epoch,
@@ -162,14 +163,23 @@ def test_cutting_a_batch_loses_nothing() -> None:
     batch = Batch(torch.arange(4).view(4, 1, 1, 1), make_targets(truth), ())
     for micro in (1, 2, 3, 4):
         labels = []
-        for start in range(0, 4, micro):
-            images, targets = slice_batch(batch, start, micro, CPU)
+        for cut in cuts(4, micro):
+            images, targets = slice_batch(batch, cut, CPU)
             assert (targets.picture < len(images)).all()
             labels += [
                 targets.labels[targets.picture == picture].tolist()
                 for picture in range(len(images))
             ]
         assert labels == [[2, 2], [], [3, 3, 3], [1]]
+
+
+@given(st.integers(1, 99), st.one_of(st.none(), st.integers(1, 99)))
+def test_pieces_are_a_batch_again_and_as_equal_as_may_be(count: int, most: int | None) -> None:
+    pieces = cuts(count, most)
+    lengths = [cut.stop - cut.start for cut in pieces]
+    assert [place for cut in pieces for place in range(count)[cut]] == list(range(count))
+    assert max(lengths) <= (most or count)
+    assert max(lengths) - min(lengths) <= 1
 
 
 def test_collating_keeps_pictures_and_boxes_together() -> None:

@@ -171,7 +171,7 @@ def test_out_of_memory_lets_the_batch_fall(
     backward = Loop._backward
 
     def tight(self: Loop, batch: Any) -> Any:
-        if self.standing.micro > 1:
+        if self.standing.micro != 1:
             raise torch.cuda.OutOfMemoryError("CUDA out of memory")
         return backward(self, batch)
 
