@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 import statistics
 import subprocess
@@ -19,6 +20,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from kit.errors import KitError, MissingPackage, RunFailed, UsageError
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # some sides import ONNX Runtime without the kit
 
 T = TypeVar("T")
 

@@ -39,6 +39,8 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
     made, parity = export_onnx(
         bundle, dataset, manifest, args.out, threads=args.threads, progress=out
     )
+    if not parity.detections:
+        out.note("warning: neither side finds anything: the gate compared no boxes")
     out.print(
         f"parity on {parity.pictures} valid pictures: {parity.matched:.2%} of "
         f"{parity.detections} detections alike, AP {parity.reference['ap']:.4f} -> "

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MODEL, PICTURES = "yolov8n", 160
 EPOCHS = {"coco": 12, "random": 40}
 FLOOR = {"coco": 0.9, "random": 0.7}
-"""Least test AP50, by start: below the lowest of five seeds; see benchmarks/quickstart_floors.py."""
+"""Least test AP50, by start, below that of five seeds: see benchmarks/quickstart_floors.py."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import cv2
 import torch
 from PIL import Image
 from torch import Tensor, nn
@@ -47,11 +48,13 @@ def _quietly() -> Iterator[None]:
     """Import the vendor with every outward road closed, and without a trace.
 
     At import it writes a settings file, so it gets a folder that vanishes; it sets OMP_NUM_THREADS
-    to 1 where that is unset, which would leave torch on one core; and it replaces Pillow's opener
-    by one that wants to install packages, and torch.save by one that sleeps before a full disk.
+    to 1 where that is unset, and OpenCV's threads, which would leave both on one core; it replaces
+    Pillow's opener by one that wants to install packages, and torch.save by one that sleeps before
+    a full disk.
     """
     before = {name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "YOLO_CONFIG_DIR")}
     threads, opener, save = torch.get_num_threads(), Image.open, torch.save
+    picture_threads = cv2.getNumThreads()
     os.environ.update(_SWITCHES)
     os.environ.pop("ULTRALYTICS_API_KEY", None)
     with tempfile.TemporaryDirectory(prefix="kit-vendor-") as folder:
@@ -65,6 +68,7 @@ def _quietly() -> Iterator[None]:
                 else:
                     os.environ[name] = value
             torch.set_num_threads(threads)
+            cv2.setNumThreads(picture_threads)
             Image.open, torch.save = opener, save
 
 
