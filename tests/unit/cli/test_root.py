@@ -167,6 +167,8 @@ def test_signals_end_a_command_with_their_code(number: int, code: int, tmp_path:
         cwd=REPOSITORY,
         stderr=subprocess.PIPE,
         text=True,
+        # what runs in the background ignores Ctrl-C, and so would its children
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         while not ready.exists() and process.poll() is None:
