@@ -6,6 +6,7 @@ telemetry never run. This is the only file that imports it.
 
 from __future__ import annotations
 
+import copy
 import math
 import os
 import tempfile
@@ -223,9 +224,10 @@ class YoloGraph(nn.Module):
                 fix=f"--size {math.ceil(size / stride) * stride}",
             )
         self.network: Any = network
+        self.stem = _takes_pictures(network.model[0])
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        maps = self._maps(_to_network(images))
+        maps = self._maps(images.float().permute(0, 3, 1, 2))
         head = self.network.model[-1]
         raw = head.forward_head(maps, **(head.one2one if head.end2end else head.one2many))
         boxes = head._get_decode_boxes(raw).permute(0, 2, 1)
@@ -241,7 +243,7 @@ class YoloGraph(nn.Module):
                 x = x if module.f == -1 else kept[module.f]
             else:
                 x = [x if place == -1 else kept[place] for place in module.f]
-            x = module(x)
+            x = self.stem(x) if module.i == 0 else module(x)
             kept.append(x if module.i in self.network.save else None)
         return [kept[place] for place in self.network.model[-1].f]
 
@@ -259,6 +261,15 @@ def runner(bundle: Any, *, device: str = "auto", threads: int | None = None) -> 
 def _class_branches(head: Any) -> list[Any]:
     """The vendor ties one2one branches to copies, so both must change."""
     return [child for name, child in head.named_children() if name.endswith("cv3")]
+
+
+def _takes_pictures(stem: Any) -> nn.Module:
+    """The first convolution, taking BGR in 0..255: colour order and scale are in its weights."""
+    own: Any = copy.deepcopy(stem)
+    with torch.no_grad():
+        own.conv.weight.copy_(own.conv.weight.flip(1) / 255)
+    taking: nn.Module = own
+    return taking
 
 
 def _to_network(images: Tensor) -> Tensor:

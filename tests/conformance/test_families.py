@@ -113,8 +113,8 @@ def test_validation_sees_what_the_graph_says(built: tuple[Any, ModelCard, Any]) 
     with torch.inference_mode():
         parts, outputs = loss.validate(images(), targets())
         boxes, scores, _ = family.graph(network, SIZE)(images())
-    assert torch.equal(outputs.boxes, boxes)
-    assert torch.equal(outputs.scores, scores)
+    assert torch.allclose(outputs.boxes, boxes, atol=1e-2)
+    assert torch.allclose(outputs.scores, scores, atol=1e-5)
     assert all(torch.isfinite(part.total) for part in parts.values())
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 
