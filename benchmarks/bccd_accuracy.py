@@ -8,7 +8,7 @@ weights and the same split; the boxes of its best checkpoint (conf 0.001, IoU 0.
 under the same evaluation. That takes 25 minutes a seed, so its figures stand in this file: accuracy
 is not the machine's, as time is.
 
-Runs that are in --runs already are not trained again. Seven minutes a seed on two quiet cores.
+Runs that are in --runs already are not trained again. Some nine minutes a seed on two cores.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 A floor stands below the lowest of the seeds, and far above what a detector that learned nothing
 reaches, so that the quick start fails when something is broken, and only then.
 
-With KIT_WEIGHTS both starts are run, without it the random one only. About two minutes a run.
+With KIT_WEIGHTS both starts are run, without it the random one only.
 """
 
 from __future__ import annotations

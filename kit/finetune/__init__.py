@@ -7,6 +7,7 @@
 
 import os
 
-# Threads that wait sleep instead of spinning. On a quiet machine a step takes 3 % longer so; beside
-# one busy program, two thirds of the time (both measured). It is read when torch is loaded.
+# Threads that wait sleep instead of spinning. In one short try a step took about 3 % longer so on a
+# quiet machine, and 1.7 s instead of 2.6 s beside one busy program: an indication, not a benchmark.
+# It is read when torch is loaded.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
