@@ -103,6 +103,7 @@ def build(architecture: str, classes: int, pretrained_classes: int = 80) -> nn.M
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = MOMENTUM
+    head.xyxy = True
     if getattr(head, "one2one_cv2", None) is not None:
         head.end2end = True  # else an NMS-free head silently answers with its one-to-many branch
     network.names = {index: str(index) for index in range(classes)}
@@ -182,7 +183,7 @@ class YoloLoss(nn.Module):
         if head.end2end:  # the vendor's top-k hides the other scores: decode its branch ourselves
             decoded = head._inference(raw["one2one"])
         boxes, scores = decoded.permute(0, 2, 1).split((4, head.nc), dim=2)
-        return parts, Outputs(boxes if head.end2end else _xyxy(boxes), scores)
+        return parts, Outputs(boxes, scores)
 
     def advance(self, epoch: int, epochs: int) -> None:
         """NMS-free heads shift weight from the one-to-many to the one-to-one branch by epoch."""
@@ -223,17 +224,16 @@ class YoloGraph(nn.Module):
                 f"the input size must be a multiple of {stride} for this model, it is {size}",
                 fix=f"--size {math.ceil(size / stride) * stride}",
             )
-        self.network: Any = network
-        self.stem = _takes_pictures(network.model[0])
+        self.network: Any = _for_inference(network)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        maps = self._maps(images.float().permute(0, 3, 1, 2))
+        maps = self._maps(images.permute(0, 3, 1, 2).float())
         head = self.network.model[-1]
         raw = head.forward_head(maps, **(head.one2one if head.end2end else head.one2many))
         boxes = head._get_decode_boxes(raw).permute(0, 2, 1)
         features = torch.cat([level.mean((2, 3)) for level in maps], 1)
         scores = raw["scores"].sigmoid().permute(0, 2, 1)
-        return (boxes if head.end2end else _xyxy(boxes)).float(), scores.float(), features.float()
+        return boxes.float(), scores.float(), features.float()
 
     def _maps(self, x: Any) -> list[Tensor]:
         """Run all but the head; the maps the head would see."""
@@ -243,7 +243,7 @@ class YoloGraph(nn.Module):
                 x = x if module.f == -1 else kept[module.f]
             else:
                 x = [x if place == -1 else kept[place] for place in module.f]
-            x = self.stem(x) if module.i == 0 else module(x)
+            x = module(x)
             kept.append(x if module.i in self.network.save else None)
         return [kept[place] for place in self.network.model[-1].f]
 
@@ -263,24 +263,44 @@ def _class_branches(head: Any) -> list[Any]:
     return [child for name, child in head.named_children() if name.endswith("cv3")]
 
 
-def _takes_pictures(stem: Any) -> nn.Module:
-    """The first convolution, taking BGR in 0..255: colour order and scale are in its weights."""
-    own: Any = copy.deepcopy(stem)
-    with torch.no_grad():
-        own.conv.weight.copy_(own.conv.weight.flip(1) / 255)
-    taking: nn.Module = own
-    return taking
+def _for_inference(network: Any) -> Any:
+    """A copy that takes BGR in 0..255 and says the same with less work."""
+    own = copy.deepcopy(network)
+    stem, head = own.model[0], own.model[-1]
+    with torch.no_grad():  # colour order and scale go into the first convolution's weights
+        stem.conv.weight.copy_(stem.conv.weight.flip(1) / 255)
+    for module in own.modules():
+        if hasattr(module, "forward_split"):  # of fixed channels: no shape arithmetic in the graph
+            module.forward = module.forward_split
+    if head.reg_max > 1:
+        head.dfl = _Expectation(head.reg_max)
+    return own
+
+
+class _Expectation(nn.Module):
+    """The mean of each side's distribution over bins, ``(B, 4 * bins, N)`` to ``(B, 4, N)``.
+
+    What the vendor's softmax and convolution say; both sums of the quotient are one small matrix
+    product, where ONNX Runtime takes a softmax along this axis row by row, on one core.
+    """
+
+    sums: Tensor
+
+    def __init__(self, bins: int) -> None:
+        super().__init__()
+        self.bins = bins
+        self.register_buffer("sums", torch.stack([torch.arange(bins), torch.ones(bins)]).float())
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.reshape(-1, 4, self.bins, x.shape[2])
+        weights = (x - x.amax(2, keepdim=True)).exp()
+        weighted, total = (self.sums @ weights).unbind(2)
+        return weighted / total
 
 
 def _to_network(images: Tensor) -> Tensor:
     """``(B, S, S, 3)`` uint8 BGR to ``(B, 3, S, S)`` RGB in 0..1."""
     return images.float().div(255.0).flip(3).permute(0, 3, 1, 2)
-
-
-def _xyxy(boxes: Tensor) -> Tensor:
-    """``(..., 4)`` centre and size to corners."""
-    centre, half = boxes[..., :2], boxes[..., 2:] / 2
-    return torch.cat([centre - half, centre + half], -1)
 
 
 def _vendor_batch(images: Tensor, targets: Targets) -> dict[str, Tensor]:

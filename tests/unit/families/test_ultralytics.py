@@ -77,6 +77,20 @@ def test_the_vendors_loss_agrees() -> None:
         assert float((part.total / part.weight).detach()) == pytest.approx(value.item() / 2, 1e-5)
 
 
+@pytest.mark.parametrize("scale", [1.0, 300.0])
+def test_boxes_sides_are_the_vendors(scale: float) -> None:
+    """Also for logits whose exponentials would not fit into a float."""
+    family = load_family("ultralytics")
+    network = family.build("yolov8n.yaml", 2, 2)
+    head = network.model[-1]  # type: ignore[index]
+    ours = family.graph(network, 64).network.model[-1].dfl
+    logits = scale * torch.randn(
+        2, 4 * head.reg_max, 84, generator=torch.Generator().manual_seed(0)
+    )
+    torch.testing.assert_close(ours(logits), head.dfl(logits), atol=1e-5, rtol=1e-5)
+    assert type(ours) is not type(head.dfl)  # and the network itself is as it was
+
+
 @pytest.mark.parametrize(
     ("architecture", "name", "copied", "share"),
     [
