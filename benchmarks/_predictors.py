@@ -19,8 +19,9 @@ MODEL, OPSET, FLOOR, IOU = "yolov8n", 17, 0.25, 0.7
 def export_ours(weights: Path, classes: tuple[str, ...], size: int, out: Path) -> Path:
     """A bundle of the vendor's checkpoint."""
     from kit import __version__
+    from kit.binding import replace
     from kit.bundle import BundleCard, save_bundle
-    from kit.cards import ModelCard, load_card, replace
+    from kit.cards import ModelCard, load_card
     from kit.export.graph import write_graph
     from kit.families import load_family
     from kit.finetune.start import load_start

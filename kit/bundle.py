@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from kit.cards import Input, Suppress, bind, plain
+from kit.binding import bind, plain
+from kit.cards import Input, Suppress
 from kit.errors import BundleError
 from kit.files import new_directory, read_json, sha256_file, write_json
 

@@ -1,34 +1,25 @@
-"""YAML <-> the frozen dataclasses that describe models, datasets and recipes.
-
-A card is checked as a whole: every mistake is reported at once, in the words of the file.
-"""
+"""The YAML cards that describe models, datasets and recipes, one folder a kind."""
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
-import yaml
-from pydantic import ConfigDict, TypeAdapter, ValidationError
-
-from kit.errors import CardError, KitError
+from kit.binding import STRICT, bind, read_yaml
+from kit.errors import CardError
 
 ROOT = Path(__file__).parent.parent
 """Where the card folders lie: the repository, or the installed package's data."""
-
-_STRICT = ConfigDict(extra="forbid", strict=False)
 
 
 @dataclass(frozen=True)
 class Weights:
     """Where pretrained weights come from, and how they are known again."""
 
-    __pydantic_config__ = _STRICT
+    __pydantic_config__ = STRICT
     file: str
     url: str
     sha256: str
@@ -44,7 +35,7 @@ class Weights:
 class Input:
     """What the graph is fed: a square of ``size`` pixels, filled as ``fit`` says."""
 
-    __pydantic_config__ = _STRICT
+    __pydantic_config__ = STRICT
     size: int
     fit: Literal["letterbox", "stretch"] = "letterbox"
     fill: int = 114
@@ -65,7 +56,7 @@ class Suppress:
         candidates: only so many best boxes enter the suppression.
     """
 
-    __pydantic_config__ = _STRICT
+    __pydantic_config__ = STRICT
     iou: float = 0.7
     candidates: int = 3000
 
@@ -78,7 +69,7 @@ class Suppress:
 class Published:
     """The score its makers published, and where."""
 
-    __pydantic_config__ = _STRICT
+    __pydantic_config__ = STRICT
     ap: float
     source: str
 
@@ -87,7 +78,8 @@ class Published:
 class ModelCard:
     """A pretrained detector: ``models/NAME.yaml``."""
 
-    __pydantic_config__ = _STRICT
+    __pydantic_config__ = STRICT
+    FOLDER: ClassVar[str] = "models"
     name: str
     family: str
     architecture: str
@@ -103,7 +95,7 @@ class ModelCard:
 class Source:
     """Where a dataset can be had."""
 
-    __pydantic_config__ = _STRICT
+    __pydantic_config__ = STRICT
     url: str
     sha256: str | None = None
 
@@ -117,7 +109,8 @@ class DatasetCard:
         bit_depth: bits used by 16-bit pictures, where the files don't say.
     """
 
-    __pydantic_config__ = _STRICT
+    __pydantic_config__ = STRICT
+    FOLDER: ClassVar[str] = "datasets"
     name: str
     folder: str
     format: str
@@ -154,7 +147,8 @@ class Recipe:
         extra: settings only one family knows; it checks them.
     """
 
-    __pydantic_config__ = _STRICT
+    __pydantic_config__ = STRICT
+    FOLDER: ClassVar[str] = "recipes"
     name: str
     optimizer: Literal["adamw", "sgd"] = "adamw"
     lr: float | None = None
@@ -199,41 +193,19 @@ class Recipe:
             raise ValueError("; ".join(dict.fromkeys(wrong)))
 
 
-Card = TypeVar("Card", ModelCard, DatasetCard, Recipe)
-_FOLDERS: Mapping[type, str] = {ModelCard: "models", DatasetCard: "datasets", Recipe: "recipes"}
-T = TypeVar("T")
+class Card(Protocol):
+    """What a YAML file in a folder of cards holds; without a name of its own it has the file's."""
+
+    FOLDER: ClassVar[str]
+
+    @property
+    def name(self) -> str: ...
 
 
-def bind(kind: type[T], data: Any, *, where: object, error: type[KitError] = CardError) -> T:
-    """Check plain data against a dataclass.
-
-    Raises:
-        CardError: (or ``error``) naming every mistake, one a line.
-    """
-    unhashed: Any = kind
-    try:
-        card: T = _adapter(unhashed).validate_python(data)
-        return card
-    except ValidationError as mistakes:
-        lines = _mistakes(unhashed, data, mistakes)
-        raise error("\n  ".join([f"{len(lines)} mistake(s)", *lines]), where=where) from None
+C = TypeVar("C", bound=Card)
 
 
-def plain(card: Any) -> dict[str, Any]:
-    """A card as plain data, ready for YAML or JSON."""
-    kind: Any = type(card)
-    return dict(_adapter(kind).dump_python(card, mode="json"))
-
-
-def read_yaml(path: Path) -> Any:
-    """Parse YAML safely: no tags, so nothing is ever constructed or run."""
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise CardError(f"can't be read as YAML ({error})", where=path) from error
-
-
-def load_card(kind: type[Card], name: str) -> Card:
+def load_card(kind: type[C], name: str) -> C:
     """Load a card by its name, or by the path of a YAML file.
 
     Raises:
@@ -242,25 +214,25 @@ def load_card(kind: type[Card], name: str) -> Card:
     path = Path(name) if name.endswith((".yaml", ".yml")) else card_folder(kind) / f"{name}.yaml"
     if not path.is_file():
         raise CardError(
-            f"there is no {_FOLDERS[kind]} card of this name",
+            f"there is none of this name in {kind.FOLDER}/",
             where=name,
             fix=f"one of: {', '.join(card_names(kind))}",
         )
-    data = read_yaml(path)
+    data, lines = read_yaml(path)
     if isinstance(data, dict):
         data.setdefault("name", path.stem)
-    return bind(kind, data, where=path)
+    return bind(kind, data, where=path, lines=lines)
 
 
-def card_names(kind: type[Card]) -> list[str]:
+def card_names(kind: type[C]) -> list[str]:
     """Names of all cards of a kind."""
     return sorted(path.stem for path in card_folder(kind).glob("*.yaml"))
 
 
-def card_folder(kind: type[Card]) -> Path:
+def card_folder(kind: type[C]) -> Path:
     """The folder a kind of card lies in: inside the installed package, else of the checkout."""
     inside = Path(__file__).parent / "shared"  # first: another package may be named `datasets`
-    return (inside if inside.is_dir() else ROOT) / _FOLDERS[kind]
+    return (inside if inside.is_dir() else ROOT) / kind.FOLDER
 
 
 def cache_folder() -> Path:
@@ -269,37 +241,3 @@ def cache_folder() -> Path:
     if own := os.environ.get("KIT_CACHE"):
         return Path(own)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "detector-kit"
-
-
-def replace(card: Card, **changes: Any) -> Card:
-    """A changed copy, checked again."""
-    return dataclasses.replace(card, **changes)
-
-
-@cache
-def _adapter(kind: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
-
-
-def _mistakes(kind: Any, data: Any, first: ValidationError) -> list[str]:
-    """All of them: ranges are only looked at where the rest is sound, so the rest is put aside."""
-    found = first.errors()
-    wrong = {mistake["loc"][0] for mistake in found if mistake["loc"]}
-    if wrong and isinstance(data, dict):
-        try:
-            _adapter(kind).validate_python({k: v for k, v in data.items() if k not in wrong})
-        except ValidationError as others:
-            found += [mistake for mistake in others.errors() if not mistake["loc"]]
-    return [line for mistake in found for line in _in_words(mistake).split("; ")]
-
-
-def _in_words(mistake: Any) -> str:
-    place = ".".join(str(part) for part in mistake["loc"]) or "the card"
-    if mistake["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-        return f"{place}: unknown key"
-    if mistake["type"] in ("missing", "missing_argument"):
-        return f"{place}: is missing"
-    reason = mistake["msg"].removeprefix("Value error, ")
-    if not mistake["loc"] and isinstance(mistake["input"], dict):
-        return str(reason)  # it names what it is about
-    return f"{place}: {reason[0].lower()}{reason[1:]}, got {mistake['input']!r}"

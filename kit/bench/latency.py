@@ -18,8 +18,8 @@ from typing import Any, Literal
 
 from kit.bench.environment import PeakMemory, environment, throttle_count
 from kit.bench.statistics import FLOORS, Spread, settled, spread, too_few
+from kit.binding import bind, plain
 from kit.bundle import Bundle
-from kit.cards import bind, plain
 from kit.errors import DataError, UsageError
 from kit.files import read_json, write_json
 from kit.pixels import read_picture

@@ -38,8 +38,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, out: Output) -> list[dict[str, Any]]:
     from kit import door
     from kit.bench.latency import bench, check_batch, save_reports
+    from kit.binding import plain
     from kit.bundle import open_bundle
-    from kit.cards import plain
     from kit.cli.data import tell_notes
     from kit.data.source import open_source
     from kit.errors import UsageError

@@ -21,8 +21,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
+    from kit.binding import plain
     from kit.bundle import open_bundle
-    from kit.cards import plain
 
     bundle = open_bundle(args.bundle)
     card = plain(bundle.card)

@@ -35,7 +35,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
     from kit import door
     from kit.bench.latency import bench
-    from kit.cards import plain
+    from kit.binding import plain
     from kit.cli.live import Live
     from kit.data import formats, smear
     from kit.data.doctor import examine, usable

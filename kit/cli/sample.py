@@ -34,7 +34,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
-    from kit.cards import plain
+    from kit.binding import plain
     from kit.cli.data import tell_notes
     from kit.data.doctor import usable
     from kit.data.sampling import sample

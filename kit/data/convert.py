@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from kit.cards import read_yaml
+from kit.binding import read_yaml
 from kit.data.boxes import keep_boxes
 from kit.data.dataset import Dataset
 from kit.data.formats import load
@@ -38,7 +38,7 @@ class ClassMap:
         """
         if not path.is_file():
             raise UsageError("there is no such file", where=path)
-        data = read_yaml(path)
+        data, _ = read_yaml(path)
         if not isinstance(data, dict) or not data:
             raise UsageError("a class map is lines of `old: new` or `old: null`", where=path)
         odd = [

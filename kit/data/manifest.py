@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from kit.cards import bind, plain
+from kit.binding import bind, plain
 from kit.errors import DataError
 from kit.files import read_json, sha256_json, write_json
 

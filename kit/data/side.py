@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from kit.cards import bind, plain
+from kit.binding import bind, plain
 from kit.data.dataset import Dataset, Note
 from kit.errors import DataError
 from kit.files import write_json

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from kit.binding import bind, plain
 from kit.bundle import Bundle
-from kit.cards import bind, plain
 from kit.data.dataset import Dataset
 from kit.data.doctor import usable
 from kit.errors import DataError

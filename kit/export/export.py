@@ -9,8 +9,8 @@ from pathlib import Path
 from safetensors.torch import load_file
 
 from kit import __version__, door
+from kit.binding import plain
 from kit.bundle import Bundle, BundleCard, save_bundle
-from kit.cards import plain
 from kit.data.dataset import Dataset
 from kit.errors import BundleError
 from kit.export.graph import OPSET, as_text, write_graph

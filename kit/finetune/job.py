@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from kit import __version__
-from kit.cards import ModelCard, Recipe, plain, replace
+from kit.binding import plain, replace
+from kit.cards import ModelCard, Recipe
 from kit.data.dataset import Dataset
 from kit.data.manifest import Manifest
 from kit.errors import UsageError

@@ -10,8 +10,8 @@ from pathlib import Path
 import torch
 
 from kit import __version__
+from kit.binding import plain
 from kit.bundle import Bundle, BundleCard, open_bundle, save_bundle
-from kit.cards import plain
 from kit.errors import UsageError
 from kit.families import Family, load_family
 from kit.finetune.engine import Machine, start_engine

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from kit.bench.latency import LatencyReport
+from kit.binding import plain
 from kit.bundle import Bundle
-from kit.cards import plain
 from kit.data.dataset import Dataset
 from kit.data.manifest import Manifest
 from kit.evaluate.report import EvalReport

@@ -78,7 +78,7 @@ def test_the_other_lists(what: str, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_fetch_takes_all_names_or_none(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["fetch", "yolov8n", "nix"]) == 2
-    assert "nix: there is no models card of this name" in capsys.readouterr().err
+    assert "nix: there is none of this name in models/" in capsys.readouterr().err
 
 
 def test_doctor_tells_what_is_installed(

@@ -12,7 +12,8 @@ from typing import Any, ClassVar
 import pytest
 
 from kit import network
-from kit.cards import DatasetCard, Source, replace
+from kit.binding import replace
+from kit.cards import DatasetCard, Source
 from kit.data.fetch import Limits, fetch, unpack
 from kit.data.source import dataset_folder
 from kit.errors import DataError, UsageError

@@ -12,8 +12,9 @@ import cv2
 import numpy as np
 import pytest
 
+from kit.binding import plain
 from kit.bundle import Bundle, BundleCard, save_bundle
-from kit.cards import Input, plain
+from kit.cards import Input
 from kit.data.dataset import Dataset
 from kit.errors import DataError
 from kit.evaluate.report import EvalReport, evaluate, require_same_manifest
