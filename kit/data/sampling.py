@@ -7,14 +7,67 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from kit.binding import STRICT
 from kit.data.dataset import Dataset
 from kit.data.doctor import usable
 from kit.data.manifest import Manifest
 from kit.errors import DataError, UsageError
+
+
+@dataclass(frozen=True)
+class Draw:
+    """How training pictures are drawn: within one budget at most; without one, all are taken.
+
+    Attributes:
+        rule: ``balanced`` over classes, or ``random``.
+        fraction: of the pictures, above 0 and up to 1.
+        images: how many pictures. objects: how many labelled objects.
+        per_class: objects of each class.
+    """
+
+    __pydantic_config__ = STRICT
+    BUDGETS: ClassVar = ("fraction", "images", "objects", "per_class")
+    rule: Literal["balanced", "random"] = "balanced"
+    fraction: float | None = None
+    images: int | None = None
+    objects: int | None = None
+    per_class: int | None = None
+
+    def __post_init__(self) -> None:
+        given = {name: getattr(self, name) for name in self.BUDGETS}
+        given = {name: value for name, value in given.items() if value is not None}
+        wrong = [f"{name} must be above 0" for name, value in given.items() if not value > 0]
+        if len(given) > 1:
+            wrong.append(f"there must be one budget, not {' and '.join(given)}")
+        if self.fraction is not None and self.fraction > 1:
+            wrong.append("fraction must be at most 1")
+        if wrong:
+            raise ValueError("; ".join(wrong))
+        if not given or self.fraction == 1:  # nothing is left to choose: equal draws, equal words
+            object.__setattr__(self, "rule", "balanced")
+            object.__setattr__(self, "fraction", None)
+
+    @property
+    def budget(self) -> tuple[str, float] | None:
+        """Its name and size; None takes all pictures."""
+        given = ((name, getattr(self, name)) for name in self.BUDGETS)
+        return next(((name, value) for name, value in given if value is not None), None)
+
+    def __str__(self) -> str:
+        if self.budget is None:
+            return "all"
+        name, value = self.budget
+        unit = {"fraction": "%", "per_class": " per class"}.get(name, f" {name}")
+        return f"{self.rule} {value * 100 if name == 'fraction' else value:g}{unit}"
+
+
+ALL = Draw()
 
 Order = Callable[[NDArray[np.int64], np.random.Generator, int], NDArray[np.int64]]
 

@@ -44,27 +44,43 @@ class _Class:
     objects: NDArray[np.int64]
 
 
-def bootstrap(
-    evaluator: Any,
-    dataset: Dataset,
-    scores: Scores,
-    *,
-    resamples: int = RESAMPLES,
-    level: float = LEVEL,
-    seed: int = 0,
-) -> dict[str, tuple[float, float]]:
-    """Intervals of AP and AP50.
+@dataclass(frozen=True, eq=False)
+class Resampled:
+    """Scores on pictures drawn anew. Row b is of the same pictures for all detectors that were
+    scored on as many pictures with the same seed, so rows can be compared in pairs.
+
+    Attributes:
+        ap, ap50: ``(B,)`` float64 in 0..1; NaN for a draw without objects; B is 0 where there is no
+            object to find.
+    """
+
+    ap: NDArray[np.float64]
+    ap50: NDArray[np.float64]
+
+    def interval(self, level: float = LEVEL) -> dict[str, tuple[float, float]]:
+        """``{"ap": (low, high), "ap50": (low, high)}``; empty where there is no object to find."""
+        if not len(self.ap):
+            return {}
+        tails = [(1 - level) / 2, (1 + level) / 2]
+        found = {}
+        for name, values in vars(self).items():
+            low, high = np.nanquantile(values, tails)
+            found[name] = (float(low), float(high))
+        return found
+
+
+def resample(
+    evaluator: Any, dataset: Dataset, scores: Scores, *, resamples: int = RESAMPLES, seed: int = 0
+) -> Resampled:
+    """Score draws of as many pictures, with replacement. A draw without any object of a class
+    leaves that class out of its mean, as COCO does.
 
     Args:
         evaluator: what :func:`kit.evaluate.coco.run` returned for this dataset.
         scores: its figures, :func:`kit.evaluate.coco.summarize`.
-
-    Returns:
-        ``{"ap": (low, high), "ap50": (low, high)}``, empty where there is no object to find. A draw
-        without any object of a class leaves that class out of its mean, as COCO does.
     """
     if scores.ap is None or scores.ap50 is None:
-        return {}
+        return Resampled(np.empty(0), np.empty(0))
     classes = [_match(evaluator, dataset, k) for k in range(len(dataset.classes))]
     classes = [c for c in classes if c.objects.any()]
     pictures = len(dataset)
@@ -77,12 +93,7 @@ def bootstrap(
         for count in _blocks(resamples)
     ]
     drawn = np.concatenate(blocks)
-    tails = [(1 - level) / 2, (1 + level) / 2]
-    low, high = np.nanquantile(np.stack([drawn.mean(axis=1), drawn[:, 0]], axis=1), tails, axis=0)
-    return {
-        "ap": (float(low[0]), float(high[0])),
-        "ap50": (float(low[1]), float(high[1])),
-    }
+    return Resampled(drawn.mean(axis=1), drawn[:, 0])
 
 
 def _blocks(resamples: int) -> Iterator[int]:

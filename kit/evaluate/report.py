@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -13,7 +13,7 @@ from kit.data.dataset import Dataset
 from kit.data.doctor import usable
 from kit.errors import DataError
 from kit.evaluate.coco import Scores, run, summarize
-from kit.evaluate.intervals import bootstrap
+from kit.evaluate.intervals import Resampled, resample
 from kit.files import read_json, write_json
 from kit.pixels import read_picture
 from kit.progress import SILENT, Progress
@@ -62,6 +62,22 @@ class EvalReport(Scores):
         return bind(cls, data, where=path, error=DataError)
 
 
+@dataclass(frozen=True, eq=False)
+class Measurement:
+    """A report with what it was made from.
+
+    Attributes:
+        ids: pictures of the split, in order.
+        found: detections on each, at the report's floor.
+        resampled: scores on pictures drawn anew.
+    """
+
+    report: EvalReport
+    ids: Sequence[str]
+    found: Sequence[Detections]
+    resampled: Resampled
+
+
 class Measured(Protocol):
     """A report of any kind."""
 
@@ -81,6 +97,19 @@ def evaluate(
     progress: Progress = SILENT,
     floor: float = EVALUATION_FLOOR,
 ) -> EvalReport:
+    """The report of :func:`measure`."""
+    return measure(detector, bundle, dataset, split, progress=progress, floor=floor).report
+
+
+def measure(
+    detector: Detector,
+    bundle: Bundle,
+    dataset: Dataset,
+    split: str,
+    *,
+    progress: Progress = SILENT,
+    floor: float = EVALUATION_FLOOR,
+) -> Measurement:
     """Detect on every picture of a split and score the result.
 
     Args:
@@ -111,9 +140,10 @@ def evaluate(
         found.append(detector.detect([picture], floor=floor)[0].detections)
     evaluator = run(chosen, found)
     scores = summarize(evaluator, chosen)
-    return EvalReport(
+    resampled = resample(evaluator, chosen, scores)
+    report = EvalReport(
         **vars(scores),
-        interval=bootstrap(evaluator, chosen, scores),
+        interval=resampled.interval(),
         backend=detector.backend,
         provider=detector.runner.provider,
         device=detector.runner.device,
@@ -125,6 +155,7 @@ def evaluate(
         split=split,
         floor=floor,
     )
+    return Measurement(report, chosen.ids, found, resampled)
 
 
 def require_same_manifest(*reports: Measured) -> None:

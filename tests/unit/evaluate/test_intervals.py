@@ -29,7 +29,9 @@ def test_matches_are_the_evaluators(scene: Callable[..., Any], **how: Any) -> No
     """The full set is compared with the evaluator to 1e-9 inside; a difference raises."""
     dataset, predictions = scene(**how)
     evaluator = run(dataset, predictions)
-    found = intervals.bootstrap(evaluator, dataset, summarize(evaluator, dataset), resamples=3)
+    found = intervals.resample(
+        evaluator, dataset, summarize(evaluator, dataset), resamples=3
+    ).interval()
     assert set(found) in (set(), {"ap", "ap50"})
 
 
@@ -54,7 +56,7 @@ def test_seeded_and_around_the_score(scene: Callable[..., Any]) -> None:
     evaluator = run(dataset, predictions)
     scores = summarize(evaluator, dataset)
     first, again, other = (
-        intervals.bootstrap(evaluator, dataset, scores, resamples=200, seed=seed)
+        intervals.resample(evaluator, dataset, scores, resamples=200, seed=seed).interval()
         for seed in (0, 0, 1)
     )
     assert first == again != other
@@ -66,11 +68,11 @@ def test_one_picture_has_no_spread_and_no_objects_no_interval(scene: Callable[..
     dataset, predictions = scene(13, pictures=1, objects=9)
     evaluator = run(dataset, predictions)
     scores = summarize(evaluator, dataset)
-    low, high = intervals.bootstrap(evaluator, dataset, scores, resamples=9)["ap50"]
+    low, high = intervals.resample(evaluator, dataset, scores, resamples=9).interval()["ap50"]
     assert low == high == pytest.approx(scores.ap50)
     dataset, predictions = scene(14, objects=0)
     evaluator = run(dataset, predictions)
-    assert intervals.bootstrap(evaluator, dataset, summarize(evaluator, dataset)) == {}
+    assert intervals.resample(evaluator, dataset, summarize(evaluator, dataset)).interval() == {}
 
 
 def test_a_disagreement_is_raised_not_reported(scene: Callable[..., Any]) -> None:
@@ -78,4 +80,4 @@ def test_a_disagreement_is_raised_not_reported(scene: Callable[..., Any]) -> Non
     evaluator = run(dataset, predictions)
     wrong = summarize(run(dataset, predictions[::-1]), dataset)
     with pytest.raises(Exception, match="not the evaluator's"):
-        intervals.bootstrap(evaluator, dataset, wrong)
+        intervals.resample(evaluator, dataset, wrong)
