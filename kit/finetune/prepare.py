@@ -21,9 +21,9 @@ from kit.weights import require
 
 def prepare(
     model: str,
-    source: str,
+    source: str | Dataset,
     *,
-    sample: Path | None = None,
+    sample: Path | Manifest | None = None,
     recipe: str = "default",
     start: str = "coco",
     seed: int = 0,
@@ -34,8 +34,10 @@ def prepare(
     """Gather a job.
 
     Args:
-        model: name of a model card. source: folder or dataset card.
-        sample: a manifest of training pictures; None trains on the whole train split.
+        model: name of a model card.
+        source: folder or dataset card, or what :func:`examined` made of it.
+        sample: training pictures, or the file that lists them; None trains on the whole train
+            split.
         recipe: name of a recipe, or a YAML file.
         start: ``coco``, ``random``, or a path to a checkpoint or bundle.
         chosen: ``epochs``, ``batch`` and ``size`` where the user sets them.
@@ -48,19 +50,15 @@ def prepare(
     card = load_card(ModelCard, model)
     settings = choose(load_card(Recipe, recipe), **chosen)
     weights = _weights(card, start, download=download, progress=progress)
-    found = open_source(source, progress=progress)
-    found.split("train"), found.split("valid")  # a folder without splits is told so first
-    diagnosis = examine(found, progress=progress)
-    diagnosis.require_sound(source)
-    for warning in diagnosis.warnings:
-        progress.note(str(warning))
-    dataset = usable(found)
+    dataset = source if isinstance(source, Dataset) else examined(source, progress=progress)
     train = dataset.manifest(dataset.split("train"), rule="the train split")
-    if sample is not None:
+    if isinstance(sample, Manifest):
+        train = _sampled(dataset, sample, "the sample")
+    elif sample is not None:
         train = _sampled(dataset, Manifest.load(sample), sample)
     valid = dataset.manifest(dataset.split("valid"), rule="the valid split")
     if not train.objects or not valid.objects:
-        raise DataError("train and valid must hold at least one object each", where=source)
+        raise DataError("train and valid must hold at least one object each", where=dataset.source)
     digest = None
     if weights is not None:
         digest = sha256_file(weights / "card.json" if weights.is_dir() else weights)
@@ -78,6 +76,21 @@ def prepare(
     )
 
 
+def examined(source: str, *, progress: Progress = SILENT) -> Dataset:
+    """A dataset fit to train on: split, without errors, and with its usable boxes only.
+
+    Raises:
+        DataError: it has errors, or no splits.
+    """
+    found = open_source(source, progress=progress)
+    found.split("train"), found.split("valid")  # a folder without splits is told so first
+    diagnosis = examine(found, progress=progress)
+    diagnosis.require_sound(source)
+    for warning in diagnosis.warnings:
+        progress.note(str(warning))
+    return usable(found)
+
+
 def _weights(card: ModelCard, start: str, *, download: bool, progress: Progress) -> Path | None:
     if start == "random":
         return None
@@ -91,13 +104,13 @@ def _weights(card: ModelCard, start: str, *, download: bool, progress: Progress)
     return path
 
 
-def _sampled(dataset: Dataset, manifest: Manifest, path: Path) -> Manifest:
+def _sampled(dataset: Dataset, manifest: Manifest, where: object) -> Manifest:
     """The manifest again, from this dataset; it must be of the same pictures, and of train only."""
     pictures = [dataset.index.get(id_, -1) for id_ in manifest.ids]
     allowed = {int(i) for i in dataset.split("train")}
     if not set(pictures) <= allowed:
-        raise DataError("lists pictures that are not in the train split", where=path)
+        raise DataError("lists pictures that are not in the train split", where=where)
     again = dataset.manifest(np.array(pictures), rule=manifest.rule, seed=manifest.seed)
     if again.pictures != manifest.pictures:
-        raise DataError("lists pictures that have changed since", where=path)
+        raise DataError("lists pictures that have changed since", where=where)
     return again
