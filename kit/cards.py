@@ -101,12 +101,28 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Drawn:
+    """An embedded set: blood smears drawn when they are first asked for (:mod:`kit.data.smear`),
+    and split with slides kept whole."""
+
+    __pydantic_config__ = STRICT
+    pictures: int
+    fractions: tuple[float, float, float]
+    seed: int = 0
+
+
+@dataclass(frozen=True)
 class DatasetCard:
     """A dataset: ``datasets/NAME.yaml``.
 
     Attributes:
         folder: path below ``KIT_DATA`` (or the cache) where the dataset lies.
         bit_depth: bits used by 16-bit pictures, where the files don't say.
+        splits: other splits than the folder's own: for each a text file below ``folder`` with a
+            picture's name or stem a line.
+        accepted: codes of errors (``kit data check --json``) that stop nothing here, since the set
+            is repeated as it was published; ``flaws`` says what they are.
+        drawn: None for pictures that must be had from somewhere.
     """
 
     __pydantic_config__ = STRICT
@@ -120,6 +136,9 @@ class DatasetCard:
     source: Source | None = None
     flaws: tuple[str, ...] = ()
     bit_depth: int | None = None
+    splits: Mapping[str, str] = field(default_factory=dict)
+    accepted: tuple[str, ...] = ()
+    drawn: Drawn | None = None
 
 
 @dataclass(frozen=True)

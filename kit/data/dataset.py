@@ -69,6 +69,7 @@ class Dataset:
             format: ``{format: {"dataset": {}, "pictures": {id: {}}, "boxes": {id: [{}, ...]}}}``.
         files: where each picture lies, when that is not ``root / id`` (a merge, until it is
             written).
+        accepted: codes of the doctor's findings that its card accepts, so that they stop nothing.
     """
 
     name: str
@@ -88,6 +89,7 @@ class Dataset:
     bit_depth: int | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
     files: tuple[Path, ...] | None = None
+    accepted: tuple[str, ...] = ()
 
     @classmethod
     def from_examples(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kit.data import findings
 from kit.data.boxes import clipped, drop, listed, usable_mask
@@ -102,8 +102,18 @@ def examine(
         | {split: len(dataset.splits[split]) for split in present(dataset)},
         counts=counts,
         perfect=perfect,
-        findings=tuple(sorted(found, key=lambda finding: finding.severity != "error")),
+        findings=tuple(
+            sorted(
+                (_accept(each) if each.code in dataset.accepted else each for each in found),
+                key=lambda finding: finding.severity != "error",
+            )
+        ),
     )
+
+
+def _accept(finding: Finding) -> Finding:
+    """An error its card knows of and accepts."""
+    return replace(finding, severity="warning", message=f"{finding.message} (known and accepted)")
 
 
 def usable(dataset: Dataset) -> Dataset:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from kit.cards import DatasetCard, cache_folder, card_names, load_card
 from kit.data.convert import ClassMap
 from kit.data.dataset import Dataset
+from kit.data.embedded import draw_dataset, drawn_folder
 from kit.data.formats import formats, load
 from kit.errors import DataError
 from kit.pixels import is_picture
@@ -48,6 +53,8 @@ def _open(source: str, format: str | None, classes: ClassMap | None, progress: P
     card = None
     if not path.exists():
         card = _card(source)
+        if card.drawn is not None and not drawn_folder(card).is_dir():
+            draw_dataset(card, progress=progress)
         path, format = dataset_folder(card), format or card.format
     form, root = _recognise(path, format)
     name = card.name if card else path.resolve().stem
@@ -65,7 +72,11 @@ def _open(source: str, format: str | None, classes: ClassMap | None, progress: P
         )
     if card is not None:
         check_card(dataset, card)
-        dataset = replace(dataset, bit_depth=card.bit_depth or dataset.bit_depth)
+        if card.splits:
+            dataset = replace(dataset, splits=_listed(dataset, path, card.splits))
+        dataset = replace(
+            dataset, bit_depth=card.bit_depth or dataset.bit_depth, accepted=card.accepted
+        )
     return classes.apply(dataset) if classes else dataset
 
 
@@ -75,7 +86,7 @@ def dataset_folder(card: DatasetCard) -> Path:
     Raises:
         DataError: in neither; the message names the command that fetches it.
     """
-    places = [cache_folder() / "data" / card.name]
+    places = [drawn_folder(card) if card.drawn else cache_folder() / "data" / card.name]
     if own := os.environ.get("KIT_DATA"):
         places.insert(0, Path(own) / card.folder)
     for place in places:
@@ -86,6 +97,26 @@ def dataset_folder(card: DatasetCard) -> Path:
         where=card.name,
         fix=f"kit data fetch {card.name}" + ("" if card.source else " --from PATH"),
     )
+
+
+def _listed(
+    dataset: Dataset, folder: Path, lists: Mapping[str, str]
+) -> dict[str, NDArray[np.int64]]:
+    """Splits from text files of names or stems."""
+    place = {key: i for i, id_ in enumerate(dataset.ids) for key in (Path(id_).stem, id_)}
+    splits = {}
+    for split, name in lists.items():
+        try:
+            lines = (folder / name).read_text(encoding="utf-8").split()
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(f"the list of its {split} split can't be read", where=name) from error
+        if missing := [line for line in lines if line not in place]:
+            raise DataError(
+                f"lists {len(missing)} picture(s) the dataset doesn't have, as {missing[0]}",
+                where=folder / name,
+            )
+        splits[split] = np.array([place[line] for line in lines], np.int64)
+    return splits
 
 
 def _card(source: str) -> DatasetCard:

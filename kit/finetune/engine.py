@@ -29,6 +29,12 @@ class Machine:
     workers: int | None = None
 
 
+def gpus(device: str = "auto") -> int:
+    """How many GPUs this machine offers to runs on ``auto`` or ``cuda``; 0 for any other device,
+    which names what it wants."""
+    return torch.cuda.device_count() if device in ("auto", "cuda") else 0
+
+
 def start_engine(machine: Machine) -> tuple[Fabric, int]:
     """Launch every process of a run.
 

@@ -33,6 +33,7 @@ class Result:
         cell: what was asked for.
         key: sha256 of everything that determined it.
         pictures, objects, class_counts: it was trained on.
+        size: side of the input in pixels.
         epochs: trained; ``best_epoch`` is the one kept.
         valid: ``ap`` and ``ap50`` of the kept epoch, in 0..1.
         test: of the checkpoint.
@@ -47,6 +48,7 @@ class Result:
     pictures: int
     objects: int
     class_counts: Mapping[str, int]
+    size: int
     epochs: int
     best_epoch: int
     valid: Mapping[str, float]

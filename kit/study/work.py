@@ -1,0 +1,134 @@
+"""Fill one cell's directory: draw, train, evaluate. A process of its own, so that nothing a cell
+does can harm another.
+
+    python -m kit.study.work OUT/cells/NAME
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import traceback
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timezone
+from importlib.metadata import version
+from pathlib import Path
+from typing import TypeVar
+
+from kit import door
+from kit.bench.environment import environment
+from kit.bundle import open_bundle
+from kit.errors import DataError, KitError
+from kit.evaluate.report import measure
+from kit.files import read_json, sha256_json, write_text
+from kit.finetune.engine import Machine
+from kit.finetune.state import Standing
+from kit.finetune.train import train
+from kit.progress import Progress
+from kit.study.lock import locked
+from kit.study.results import Finished, Result, save
+from kit.study.tasks import Datasets, read_task, ready
+
+FAILURE, LOG = "failure.txt", "log.txt"
+T = TypeVar("T")
+
+
+def work(directory: Path, machine: Machine, progress: Progress) -> Finished:
+    """Do a cell, or go on with it.
+
+    Raises:
+        DataError: what it needs has changed since the study looked at it.
+        KitError: training or evaluation failed.
+        Stopped: by a signal, after saving.
+    """
+    cell, facts = read_task(directory)
+    found = ready(cell, Datasets(progress), progress=progress)
+    if found.facts() != facts:
+        raise DataError("its data, weights or software have just changed", where=directory)
+    if found.sample is not None:
+        found.sample.save(directory / "sample.json")
+    run = directory / "run"
+
+    def tell(standing: Standing) -> None:
+        row = standing.history[-1]
+        progress.note(
+            f"epoch {row['epoch']}: train loss {row['train_loss']:.3f}, "
+            f"valid AP50 {row['ap50'] or 0:.3f}, {row['seconds'] + row['valid_seconds']:.1f} s"
+        )
+
+    if (run / "best").is_dir():  # it was stopped in the evaluation
+        bundle = open_bundle(run / "best")
+    else:
+        resume = (run / "run.json").is_file()
+        bundle = train(found.job, run, machine, resume=resume, progress=progress, on_epoch=tell)
+    detector = door.open(bundle, device=machine.device, threads=machine.threads)
+    measured = measure(detector, bundle, found.dataset, "test", progress=progress)
+    history = read_json(run / "history.json", "a learning curve", error=DataError)
+    training = bundle.card.training
+    result = Result(
+        cell=cell,
+        key=sha256_json(facts),
+        pictures=len(found.job.train),
+        objects=found.job.train_manifest.objects,
+        class_counts=found.job.train_manifest.class_counts,
+        size=bundle.card.input.size,
+        epochs=training["epochs"],
+        best_epoch=training["epoch"],
+        valid=bundle.card.reports["valid"],
+        test=measured.report,
+        seconds=round(sum(row["seconds"] + row["valid_seconds"] for row in history), 1),
+        energy_wh=None,
+        licence=bundle.card.licence,
+        environment={
+            **environment(machine.threads),
+            "device": measured.report.device,
+            "torch": version("torch"),
+            "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        },
+    )
+    return save(directory, result, measured)
+
+
+class Log:
+    """Progress as lines of a file."""
+
+    def track(self, items: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:
+        yield from items
+
+    def note(self, text: str) -> None:
+        print(text, flush=True)
+
+
+def attempt(directory: Path, machine: Machine) -> int:
+    """Do a cell, and leave the reason in ``failure.txt`` if it fails.
+
+    Returns:
+        The exit code of the error that ended it; 0 when it is done.
+    """
+    failure = directory / FAILURE
+    failure.unlink(missing_ok=True)
+    try:
+        with locked(directory):
+            work(directory, machine, Log())
+    except KitError as error:
+        write_text(failure, f"{error}\n")
+        return error.exit_code
+    except Exception as error:  # the study goes on, and says which cell didn't
+        traceback.print_exc()
+        write_text(failure, f"{type(error).__name__}: {error}; see {LOG}\n")
+        return 1
+    return 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("directory", type=Path)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--threads", type=int, default=None)
+    parser.add_argument("--workers", type=int, default=None)
+    args = parser.parse_args()
+    return attempt(args.directory, Machine(args.device, 1, args.threads, args.workers))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
