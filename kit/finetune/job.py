@@ -16,6 +16,7 @@ from kit.data.dataset import Dataset
 from kit.data.manifest import Manifest
 from kit.errors import UsageError
 from kit.files import read_json, refuse_existing, sha256_json, write_json
+from kit.finetune.plan import Plan
 
 STEPS = 1000
 """Optimizer steps the default schedule aims at: enough to settle from pretrained weights, whatever
@@ -32,8 +33,11 @@ class Job:
     Attributes:
         model: card of the detector.
         recipe: with nothing left to choose.
-        start: ``coco``, ``random`` or a path; ``weights`` is the file it led to, None for random.
+        start: ``coco``, ``random``, ``mean-var`` or a path; ``weights`` is the file it led to, None
+            for random.
         train, valid: the pictures, usable boxes only, in the order of their manifests.
+        plan: what becomes of each stage; None tunes everything at the recipe's rate.
+        partial: whether a start may fill less of the network than the plan counts on.
     """
 
     model: ModelCard
@@ -46,6 +50,8 @@ class Job:
     train_manifest: Manifest
     valid_manifest: Manifest
     seed: int
+    plan: Plan | None = None
+    partial: bool = False
 
     def facts(self) -> dict[str, Any]:
         """The run in plain data; equal facts give equal weights on one machine's CPU."""
@@ -59,6 +65,7 @@ class Job:
             "train": self.train_manifest.sha256,
             "valid": self.valid_manifest.sha256,
             "recipe": plain(self.recipe),
+            **({} if self.plan is None else {"plan": str(self.plan)}),
             "seed": self.seed,
             "versions": {"kit": __version__, **_versions("torch", self.model.family)},
         }

@@ -12,9 +12,10 @@ from kit.data.dataset import Dataset
 from kit.data.doctor import examine, usable
 from kit.data.manifest import Manifest
 from kit.data.source import open_source
-from kit.errors import DataError, WeightsError
+from kit.errors import DataError, UsageError, WeightsError
 from kit.files import sha256_file
 from kit.finetune.job import Job, choose, resolve
+from kit.finetune.plan import Plan, parse
 from kit.progress import SILENT, Progress
 from kit.weights import require
 
@@ -26,6 +27,8 @@ def prepare(
     sample: Path | Manifest | None = None,
     recipe: str = "default",
     start: str = "coco",
+    plan: str | None = None,
+    partial: bool = False,
     seed: int = 0,
     download: bool = False,
     progress: Progress = SILENT,
@@ -40,15 +43,19 @@ def prepare(
             split.
         recipe: name of a recipe, or a YAML file.
         start: ``coco``, ``random``, or a path to a checkpoint or bundle.
+        plan: what to freeze, tune and re-initialise (:mod:`kit.finetune.plan`); None tunes
+            everything at the recipe's rate.
+        partial: whether a start may fill less of the network than the plan counts on.
         chosen: ``epochs``, ``batch`` and ``size`` where the user sets them.
 
     Raises:
-        UsageError: what the user set is out of range.
+        UsageError: what the user set is out of range, or no plan.
         DataError: the dataset has errors, no splits, or nothing to train on.
         WeightsError: the pretrained weights are not here.
     """
     card = load_card(ModelCard, model)
     settings = choose(load_card(Recipe, recipe), **chosen)
+    treated = None if plan is None else _plan(plan, start)
     weights = _weights(card, start, download=download, progress=progress)
     dataset = source if isinstance(source, Dataset) else examined(source, progress=progress)
     train = dataset.manifest(dataset.split("train"), rule="the train split")
@@ -73,6 +80,8 @@ def prepare(
         train_manifest=train,
         valid_manifest=valid,
         seed=seed,
+        plan=treated,
+        partial=partial,
     )
 
 
@@ -89,6 +98,17 @@ def examined(source: str, *, progress: Progress = SILENT) -> Dataset:
     for warning in diagnosis.warnings:
         progress.note(str(warning))
     return usable(found)
+
+
+def _plan(text: str, start: str) -> Plan:
+    plan = parse(text)
+    if start in ("random", "mean-var") and plan.freezes:
+        raise UsageError(
+            "what is frozen would stay random for ever",
+            where=f'--start {start} --plan "{text}"',
+            fix="freeze nothing, or start from weights that have learnt",
+        )
+    return plan
 
 
 def _weights(card: ModelCard, start: str, *, download: bool, progress: Progress) -> Path | None:
