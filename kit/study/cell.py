@@ -6,7 +6,9 @@ import re
 from dataclasses import dataclass
 from pathlib import PurePath
 
+from kit.binding import plain
 from kit.data.sampling import ALL, Draw
+from kit.files import sha256_json
 
 
 @dataclass(frozen=True)
@@ -73,10 +75,11 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """A name for its directory, the same for the same cell, and readable."""
+        """Of its directory: readable, and another for every other cell."""
         fold = "" if self.fold is None else f" fold {self.fold}"
         text = f"{self.setting}{fold} seed {self.seed}".replace("%", "pc")
-        return re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-.")
+        words = re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-.")
+        return f"{words[:100]}-{sha256_json(plain(self))[:8]}"
 
     def __str__(self) -> str:
         fold = "" if self.fold is None else f", fold {self.fold}"
@@ -84,5 +87,5 @@ class Cell:
 
 
 def _stem(text: str) -> str:
-    """Cards by their name, files and folders by their last part."""
-    return PurePath(text).stem if "/" in text else text
+    """Cards by their name, files and folders by the last parts of their path."""
+    return "/".join(PurePath(text).with_suffix("").parts[-2:])
