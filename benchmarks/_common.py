@@ -6,7 +6,6 @@ import argparse
 import os
 import shlex
 import statistics
-import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -151,7 +150,7 @@ def write_report(
     machine.pop("packages")
     versions = {package: found for package in PACKAGES if (found := _version(package))}
     when = datetime.now(timezone.utc).isoformat(timespec="minutes")
-    commit = _commit()
+    commit = machine.pop("commit")
     command = shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]])
     page = Page(
         title,
@@ -203,21 +202,6 @@ def finish(script: Callable[[], int]) -> None:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
-
-
-def _commit() -> str | None:
-    """Of this checkout, and whether the code differs from it; None where there is no git."""
-    try:
-        commit = _git("rev-parse", "--short=12", "HEAD")
-        changed = _git("status", "--porcelain", "--", "kit", "benchmarks", "models", "recipes")
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return f"{commit} with changes" if changed else commit
-
-
-def _git(*words: str) -> str:
-    done = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=True)
-    return done.stdout.strip()
 
 
 def _version(package: str) -> str | None:

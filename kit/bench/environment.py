@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from kit import __version__
+from kit.cards import ROOT
 from kit.runtime import machine
 
 _PACKAGES = ("onnxruntime", "onnxruntime-gpu", "opencv-python-headless", "numpy")
@@ -31,7 +33,20 @@ def environment(threads: int | None) -> dict[str, Any]:
         "python": platform.python_version(),
         "kit": __version__,
         "packages": {name: found for name in _PACKAGES if (found := _version(name))},
+        "commit": commit(),
     }
+
+
+def commit() -> str | None:
+    """Of the checkout the kit runs from, and whether its code differs; None outside of one."""
+    if not (ROOT / ".git").exists():
+        return None  # installed: a repository around it would be another's
+    try:
+        number = _git("rev-parse", "--short=12", "HEAD")
+        changed = _git("status", "--porcelain", "--", "kit", "benchmarks", "models", "recipes")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return f"{number} with changes" if changed else number
 
 
 class PeakMemory:
@@ -68,6 +83,11 @@ def throttle_count() -> int | None:
     except (OSError, ValueError):
         return None
     return sum(counts) if counts else None
+
+
+def _git(*words: str) -> str:
+    done = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
 
 
 def _load() -> float | None:

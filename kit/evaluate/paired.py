@@ -147,7 +147,7 @@ def _moved(runs: Repeated) -> NDArray[np.float64]:
     pictures = pictures[~np.isnan(pictures)]
     seeds = len(runs.scores)
     if runs.deviation is None:
-        return pictures[:, None]
+        return np.asarray(pictures[:, None])
     moves = np.random.default_rng(0).standard_t(seeds - 1, (len(pictures), _MOVES))
     moves *= runs.deviation / seeds**0.5
     return np.asarray(pictures[:, None] + np.concatenate([moves, -moves], axis=1))
