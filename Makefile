@@ -60,7 +60,7 @@ compile = $(BIN)/uv pip compile pyproject.toml --quiet --generate-hashes --no-an
 training = --extra train --extra ultralytics
 
 lock: setup  ## make the locks again (UPGRADE=--upgrade takes newer versions)
-	$(compile) --universal --python-version 3.11 --extra cpu $(training) --extra study --extra dev -o requirements/dev.txt
+	$(compile) --universal --python-version 3.11 --extra cpu $(training) --extra study --extra ray --extra dev -o requirements/dev.txt
 	$(compile) --universal --python-version 3.11 --extra cuda $(training) -o requirements/train.txt
 	$(compile) --universal --python-version 3.11 --extra cpu -o requirements/edge-cpu.txt
 	$(compile) --universal --python-version 3.11 --extra cuda -o requirements/edge-cuda.txt

@@ -1,0 +1,101 @@
+"""Do the cells of a study on a Ray cluster: one cell a task, with the GPU it gets.
+
+The study's directory must be one that every machine sees under the same path. A worker that dies
+takes its cell with it; the cell is tried again elsewhere, and goes on from its last saved state.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import Any
+
+from kit.errors import MissingPackage, RunFailed
+from kit.finetune.engine import Machine
+from kit.study.results import Finished
+from kit.study.run import Failed, outcome
+from kit.study.tasks import Task
+from kit.study.work import LOG, attempt
+
+RETRIES = 3
+"""Times a cell is tried again when the machine or process it is on dies."""
+
+
+def run_on_ray(
+    tasks: Sequence[Task], machine: Machine, address: str
+) -> Iterator[Finished | Failed]:
+    """Do the tasks, as many at a time as the cluster has room for.
+
+    Args:
+        machine: its threads are what a cell asks of a node, beside a GPU where the cluster has any.
+        address: of the cluster; ``auto`` is the one this machine belongs to, ``local`` starts one
+            of this machine alone.
+
+    Yields:
+        Each cell as it ends.
+
+    Raises:
+        MissingPackage: Ray is not installed.
+        RunFailed: there is no cluster at the address.
+    """
+    ray = _connect(address)
+    try:
+        wanted = {"num_cpus": machine.threads or 1, "num_gpus": int(_has_gpus(ray, machine))}
+        remote: Any = ray.remote(_on_worker)
+        # a fresh process for each cell: what one leaves behind can't harm another
+        remote = remote.options(**wanted, max_calls=1, max_retries=RETRIES)
+        under_way = {}
+        for task in tasks:
+            task.begin()
+            ref = remote.remote(str(task.directory.resolve()), machine)
+            under_way[ref] = task
+        while under_way:
+            ended, _ = ray.wait(list(under_way), num_returns=1)
+            task = under_way.pop(ended[0])
+            try:
+                yield outcome(task, ray.get(ended[0]))
+            except ray.exceptions.RayError as error:
+                reason = " ".join(str(error).split())[:300]
+                yield Failed(task.cell, f"its worker was lost {RETRIES + 1} times ({reason})")
+    finally:
+        ray.shutdown()
+
+
+def _connect(address: str) -> Any:
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # nothing phones home
+    try:
+        import ray
+    except ImportError as error:
+        raise MissingPackage("ray", "ray") from error
+    try:
+        ray.init(
+            address=None if address == "local" else address,
+            include_dashboard=False if address == "local" else None,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise RunFailed(
+            f"there is no Ray cluster ({' '.join(str(error).split())[:200]})",
+            where=address,
+            fix="start one with `ray start --head`, or take --ray local",
+        ) from error
+    return ray
+
+
+def _has_gpus(ray: Any, machine: Machine) -> bool:
+    return machine.device != "cpu" and ray.cluster_resources().get("GPU", 0) >= 1
+
+
+def _on_worker(directory: str, machine: Machine) -> int:
+    """In a process of Ray's; it returns what :func:`kit.study.work.attempt` does."""
+    cell = Path(directory)
+    with (
+        (cell / LOG).open("a", encoding="utf-8") as log,
+        redirect_stdout(log),
+        redirect_stderr(log),
+    ):
+        return attempt(cell, machine)
