@@ -147,7 +147,8 @@ def _do(
         from kit.finetune.engine import gpus
 
         ends = local.run(tasks.to_do, machine, jobs=jobs, gpus=gpus(args.device))
-    done, failed = list(tasks.done), dict[Cell, str]()
+    done = list(tasks.done)
+    failed: dict[Cell, str] = {}
     for end in out.track(ends, "cells", len(tasks.to_do)):
         if isinstance(end, local.Failed):
             failed[end.cell] = end.reason

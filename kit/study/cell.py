@@ -51,13 +51,23 @@ class Setting:
         }
 
     def __str__(self) -> str:
-        unset = Setting(self.model, self.dataset).parts()
-        said = [
-            f"{name} {words}" if name in ("folds", "epochs") else words
-            for name, words in self.parts().items()
-            if name in ("model", "dataset", "sample") or words != unset[name]
-        ]
+        unset, said = Setting(self.model, self.dataset).parts(), []
+        for name, words in self.parts().items():
+            if name in ("model", "dataset", "sample"):
+                said.append(words)
+            elif words != unset[name]:
+                said.append(_IN_WORDS[name].format(words))
         return ", ".join(said)
+
+
+_IN_WORDS = {
+    "start": "from {}",
+    "plan": "{}",
+    "recipe": "recipe {}",
+    "size": "{}",
+    "epochs": "{} epochs",
+    "folds": "{} folds",
+}
 
 
 @dataclass(frozen=True)
