@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MODEL, PICTURES = "yolov8n", 160
 EPOCHS = {"coco": 12, "random": 40}
 FLOOR = {"coco": 0.93, "random": 0.85}
-"""Least test AP50, by start: below 0.95 of the lowest of five seeds (docs/results/quickstart.md)."""
+"""Least test AP50, by start: under 0.95 of the lowest of five seeds, docs/results/quickstart.md."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
