@@ -5,6 +5,7 @@ report.html) and, when it is done, two bundles: best/ (by AP on valid) and last/
 with Ctrl-C and resumed, also after a crash.
 
     kit train yolov8n bccd --epochs 30 --size 416 --out runs/bccd
+    kit train yolov8n bccd --plan freeze-backbone --out runs/frozen
 """
 
 from __future__ import annotations
@@ -29,7 +30,22 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--recipe", default="default", metavar="NAME", help="see `kit list recipes`"
     )
     parser.add_argument(
-        "--start", default="coco", metavar="START", help="coco, random, or a checkpoint's path"
+        "--start",
+        default="coco",
+        metavar="START",
+        help="coco, random, mean-var (pretrained scale, no features), or a checkpoint's path",
+    )
+    parser.add_argument(
+        "--allow-partial",
+        action="store_true",
+        help="take a start that fills less than 90%% of what is to be copied",
+    )
+    parser.add_argument(
+        "--plan",
+        metavar="PLAN",
+        help='what to freeze (F), tune (T) and re-initialise (R), e.g. "F1-4 T5-9 R10" over the '
+        "stages that `kit show-stages MODEL` prints; or head-only, freeze-backbone, tune-all, "
+        "paper (default: everything learns at the recipe's rate)",
     )
     parser.add_argument("--size", type=int, metavar="S", help="side of the input in pixels")
     parser.add_argument("--epochs", type=int, metavar="N", help="passes over the training pictures")
@@ -64,6 +80,8 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
         sample=args.sample,
         recipe=args.recipe,
         start=args.start,
+        plan=args.plan,
+        partial=args.allow_partial,
         seed=args.seed,
         download=args.download,
         progress=out,

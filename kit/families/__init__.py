@@ -24,7 +24,8 @@ class Stage:
     """A coarse, named part of a network, in the order data flows.
 
     Attributes:
-        name: in the family's words, e.g. ``backbone 3 (Conv)``, ``neck``, ``head``.
+        name: its part (``backbone``, ``neck`` or ``head``; plans name them so), then what more the
+            family says of it, e.g. ``backbone 3 (Conv)``, ``head``.
         prefixes: of the parameters that belong to it.
     """
 

@@ -18,6 +18,9 @@ from kit.errors import UsageError
 from kit.files import read_json, refuse_existing, sha256_json, write_json
 from kit.finetune.plan import Plan
 
+MEAN_VAR = "mean-var"
+"""The start that keeps the scale of pretrained weights and none of their features."""
+
 STEPS = 1000
 """Optimizer steps the default schedule aims at: enough to settle from pretrained weights, whatever
 the number of pictures, as in the BiT-HyperRule (Kolesnikov et al., 2020), which fixes steps too."""

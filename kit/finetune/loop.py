@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ from kit.finetune.batches import (
 )
 from kit.finetune.interrupt import Interrupt
 from kit.finetune.job import Job
+from kit.finetune.layout import Layout
 from kit.finetune.optimise import Average, freeze_norm, make_optimizer, rate
 from kit.finetune.preflight import halve, preflight
 from kit.finetune.state import Standing, load_state, save_best, save_history, save_state
@@ -53,6 +54,8 @@ class Loop:
         fabric: launched.
         network: with its start loaded, the same on every rank.
         card: how validation decodes; also what the bundles will say.
+        layout: what is frozen.
+        factors: on the recipe's rate, of each parameter that learns.
     """
 
     def __init__(
@@ -64,12 +67,14 @@ class Loop:
         card: BundleCard,
         directory: Path,
         *,
+        layout: Layout,
+        factors: Mapping[str, float],
         workers: int,
         progress: Progress = SILENT,
     ) -> None:
         self._fabric, self._job, self._family, self._directory = fabric, job, family, directory
         self._progress = progress if fabric.is_global_zero else SILENT
-        self._workers, recipe = workers, job.recipe
+        self._layout, self._workers, recipe = layout, workers, job.recipe
         assert recipe.epochs is not None
         assert recipe.lr is not None
         self._epochs, self._lr = recipe.epochs, recipe.lr
@@ -81,7 +86,7 @@ class Loop:
             network = convert(network)
         network = network.to(memory_format=torch.channels_last)  # faster on CPU and GPU alike
         loss: Any = family.loss(network, recipe.extra)
-        optimizer = make_optimizer(network, recipe)
+        optimizer = make_optimizer(network, recipe, factors)
         self._model, self._optimizer = fabric.setup(loss, optimizer)
         self._loss: Any = loss
         self._network = network
@@ -140,6 +145,7 @@ class Loop:
     def _train_epoch(self, interrupt: Interrupt) -> None:
         standing, job = self.standing, self._job
         self._model.train()
+        self._layout.hold(self._network)
         if job.recipe.norm == "frozen":
             freeze_norm(self._network)
         self._loss.advance(standing.epoch, self._epochs)
@@ -226,7 +232,8 @@ class Loop:
         gradient is then the mean of the pieces', each with its own statistics and weights."""
         step = self.standing.epoch * self._per_epoch + self.standing.step
         for group in self._optimizer.param_groups:
-            group["lr"] = self._lr * rate(self._job.recipe, step, self._steps)
+            factor = group.get("factor", 1.0)  # states written before there were plans have none
+            group["lr"] = self._lr * rate(self._job.recipe, step, self._steps) * factor
         while True:
             self._optimizer.zero_grad(set_to_none=True)
             try:

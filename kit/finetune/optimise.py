@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -12,16 +13,29 @@ from torch import nn
 from kit.cards import Recipe
 
 
-def make_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+def make_optimizer(
+    network: nn.Module, recipe: Recipe, factors: Mapping[str, float] | None = None
+) -> torch.optim.Optimizer:
     """AdamW or SGD with Nesterov momentum; weight decay on matrices and filters only: it would
-    pull biases and the scales of normalisation towards zero for no gain."""
+    pull biases and the scales of normalisation towards zero for no gain.
+
+    Args:
+        factors: of each parameter that learns, on the recipe's rate; None gives all the whole rate.
+            Each group says its ``factor``; the highest comes first.
+    """
     if recipe.lr is None:
         raise ValueError("the recipe's learning rate must be resolved first")
-    trained = [p for p in network.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in trained if p.ndim > 1], "weight_decay": recipe.weight_decay},
-        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
-    ]
+    trained = [(name, p) for name, p in network.named_parameters() if p.requires_grad]
+    factors = factors or {name: 1.0 for name, _ in trained}
+    groups: list[dict[str, Any]] = []
+    for factor in sorted(set(factors.values()), reverse=True):
+        own = [p for name, p in trained if factors[name] == factor]
+        decayed, free = [p for p in own if p.ndim > 1], [p for p in own if p.ndim <= 1]
+        groups += [
+            {"params": params, "weight_decay": decay, "factor": factor}
+            for params, decay in ((decayed, recipe.weight_decay), (free, 0.0))
+            if params
+        ]
     if recipe.optimizer == "sgd":
         momentum = recipe.momentum
         return torch.optim.SGD(groups, recipe.lr, momentum=momentum, nesterov=momentum > 0)

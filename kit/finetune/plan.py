@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from kit.errors import UsageError
 
@@ -72,25 +72,13 @@ class Clause:
         factor = f"@{self.treatment.factor:g}" if self.treatment.letter == "T" else ""
         return f"{self.treatment.letter}{stages}{factor}"
 
-    def places(self, stages: Sequence[str]) -> list[int]:
-        """Which of the stages, by place from 0.
-
-        Raises:
-            UsageError: it names one that does not exist.
-        """
+    def places(self, stages: Sequence[str]) -> tuple[list[int], str]:
+        """Which of the stages it means, by place from 0, and what it names that isn't there."""
         if self.name:
             found = [place for place, stage in enumerate(stages) if _is_called(stage, self.name)]
-            unknown = "" if found else self.name
-        else:
-            found = [number - 1 for number in self.numbers]
-            unknown = ", ".join(str(n) for n in self.numbers if not 1 <= n <= len(stages))
-        if unknown:
-            raise UsageError(
-                f"the model has no stage {unknown}, only 1-{len(stages)}: {', '.join(stages)}",
-                where=_quoted(self),
-                fix="see `kit show-stages MODEL`",
-            )
-        return found
+            return found, "" if found else self.name
+        unknown = [number for number in self.numbers if number > len(stages)]
+        return [number - 1 for number in self.numbers], _ranges(unknown)
 
 
 @dataclass(frozen=True)
@@ -133,7 +121,14 @@ class Plan:
         """
         chosen: list[Treatment | None] = [None] * len(stages)
         for clause in self.clauses:
-            for place in clause.places(stages):
+            places, unknown = clause.places(stages)
+            if unknown:
+                raise UsageError(
+                    f"the model has no stage {unknown}, only 1-{len(stages)}: {', '.join(stages)}",
+                    where=_quoted(self),
+                    fix="see `kit show-stages MODEL`",
+                )
+            for place in places:
                 if chosen[place] is not None:
                     raise _twice(f"stage {place + 1} ({stages[place]})", self)
                 chosen[place] = clause.treatment
@@ -184,7 +179,7 @@ def _clause(word: str, text: str) -> Clause:
     found = _CLAUSE.fullmatch(word)
     if found is None:
         raise UsageError(f"{word!r} is no part of a plan", where=_quoted(text), fix=_EXAMPLE)
-    letter, name = found["letter"], (found["name"] or "").strip()
+    letter: Any = found["letter"]
     factor = {"F": 0.0, "T": FACTOR, "R": 1.0}[letter]
     if found["factor"] is not None:
         factor = float(found["factor"])
@@ -194,15 +189,14 @@ def _clause(word: str, text: str) -> Clause:
                 where=_quoted(text),
                 fix="e.g. T5-9@0.1",
             )
-    numbers: list[int] = []
-    for part in (found["numbers"] or "").split(",") if found["numbers"] else ():
-        first, _, last = part.partition("-")
-        if not 1 <= int(first) <= int(last or first):
-            raise UsageError(
-                f"{word!r}: stages count from 1, and ranges upwards", where=_quoted(text)
-            )
-        numbers += range(int(first), int(last or first) + 1)
-    return Clause(Treatment(letter, factor), tuple(numbers), name)  # type: ignore[arg-type]
+    listed = found["numbers"].split(",") if found["numbers"] else []
+    spans = [[int(end) for end in part.split("-")] for part in listed]
+    if not all(1 <= span[0] <= span[-1] for span in spans):
+        raise UsageError(
+            f"{word!r}: stages count from 1, and ranges upwards", where=_quoted(text), fix=_EXAMPLE
+        )
+    numbers = [number for span in spans for number in range(span[0], span[-1] + 1)]
+    return Clause(Treatment(letter, factor), tuple(numbers), (found["name"] or "").strip())
 
 
 def _is_called(stage: str, name: str) -> bool:

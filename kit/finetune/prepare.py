@@ -14,7 +14,7 @@ from kit.data.manifest import Manifest
 from kit.data.source import open_source
 from kit.errors import DataError, UsageError, WeightsError
 from kit.files import sha256_file
-from kit.finetune.job import Job, choose, resolve
+from kit.finetune.job import MEAN_VAR, Job, choose, resolve
 from kit.finetune.plan import Plan, parse
 from kit.progress import SILENT, Progress
 from kit.weights import require
@@ -42,7 +42,7 @@ def prepare(
         sample: training pictures, or the file that lists them; None trains on the whole train
             split.
         recipe: name of a recipe, or a YAML file.
-        start: ``coco``, ``random``, or a path to a checkpoint or bundle.
+        start: ``coco``, ``random``, ``mean-var``, or a path to a checkpoint or bundle.
         plan: what to freeze, tune and re-initialise (:mod:`kit.finetune.plan`); None tunes
             everything at the recipe's rate.
         partial: whether a start may fill less of the network than the plan counts on.
@@ -102,7 +102,7 @@ def examined(source: str, *, progress: Progress = SILENT) -> Dataset:
 
 def _plan(text: str, start: str) -> Plan:
     plan = parse(text)
-    if start in ("random", "mean-var") and plan.freezes:
+    if start in ("random", MEAN_VAR) and plan.freezes:
         raise UsageError(
             "what is frozen would stay random for ever",
             where=f'--start {start} --plan "{text}"',
@@ -114,12 +114,14 @@ def _plan(text: str, start: str) -> Plan:
 def _weights(card: ModelCard, start: str, *, download: bool, progress: Progress) -> Path | None:
     if start == "random":
         return None
-    if start == "coco":
+    if start in ("coco", MEAN_VAR):
         return require(card, allow_download=download, progress=progress)
     path = Path(start)
     if not path.exists():
         raise WeightsError(
-            "there is no such start", where=start, fix="coco, random, or a checkpoint's path"
+            "there is no such start",
+            where=start,
+            fix="coco, random, mean-var, or a checkpoint's path",
         )
     return path
 

@@ -12,10 +12,11 @@ import torch
 from kit import __version__
 from kit.binding import plain
 from kit.bundle import Bundle, BundleCard, open_bundle, save_bundle
-from kit.errors import UsageError
+from kit.errors import RunFailed, UsageError
 from kit.families import Family, load_family
 from kit.finetune.engine import Machine, start_engine
 from kit.finetune.job import Job, open_run
+from kit.finetune.layout import Layout, lay_out, learning_rates, spoken, told
 from kit.finetune.loop import Loop
 from kit.finetune.start import Start, load_start, random_start
 from kit.finetune.state import BEST, STATE, Standing, load_best, weights_bytes
@@ -39,7 +40,8 @@ def train(
         The best bundle.
 
     Raises:
-        UsageError: the directory holds another run, or the device is not there.
+        UsageError: the directory holds another run, the device is not there, or the plan doesn't
+            fit the model or its start.
         WeightsError: the start can't be read or is of another model.
         Stopped: by a signal, after saving.
         RunFailed: out of memory, or the loss ran away.
@@ -49,15 +51,30 @@ def train(
     family = load_family(job.model.family)
     torch.manual_seed(job.seed)
     network = family.build(job.model.architecture, len(job.train.classes), job.model.classes)
-    start = _start(job, family, network)
+    layout = lay_out(family, network, job.plan)
+    start = _start(job, family, network, layout)
+    factors = learning_rates(layout, network, start.filled)
     assert job.recipe.size is not None
     family.graph(network, job.recipe.size)  # refuses a size the network can't take
     network.train()
-    card = _card(job, family, network, start)
-    loop = Loop(fabric, job, family, network, card, directory, workers=workers, progress=progress)
+    card = _card(job, family, network, start, layout)
+    loop = Loop(
+        fabric,
+        job,
+        family,
+        network,
+        card,
+        directory,
+        layout=layout,
+        factors=factors,
+        workers=workers,
+        progress=progress,
+    )
     if fabric.is_global_zero:  # only now, when nothing is left that could be wrong with the job
         open_run(directory, job, resume=resume)
         progress.note(str(start))
+        if job.plan is not None:
+            progress.note(spoken(layout, network))
     fabric.barrier()
     if resume and (directory / "best").is_dir():
         raise UsageError(
@@ -67,20 +84,31 @@ def train(
         progress.note(f"going on in epoch {loop.standing.epoch + 1}")
     standing = loop.run(on_epoch)
     if fabric.is_global_zero:
-        _finish(directory, card, standing, loop)
+        _finish(directory, card, standing, loop, layout)
     fabric.barrier()
     return open_bundle(directory / "best")
 
 
-def _start(job: Job, family: Family, network: torch.nn.Module) -> Start:
+def _start(job: Job, family: Family, network: torch.nn.Module, layout: Layout) -> Start:
     if job.weights is None:
         return random_start()
-    return load_start(family, network, job.weights, job.start)
+    return load_start(
+        family,
+        network,
+        job.weights,
+        job.start,
+        layout=layout,
+        partial=job.partial,
+        seed=job.seed,
+    )
 
 
-def _card(job: Job, family: Family, network: torch.nn.Module, start: Start) -> BundleCard:
+def _card(
+    job: Job, family: Family, network: torch.nn.Module, start: Start, layout: Layout
+) -> BundleCard:
     size = job.recipe.size
     assert size is not None
+    plan = {} if job.plan is None else {"plan": told(layout, network)}
     return BundleCard(
         name=f"{job.model.name}-{job.train.name}",
         kind="checkpoint",
@@ -98,7 +126,8 @@ def _card(job: Job, family: Family, network: torch.nn.Module, start: Start) -> B
         training={
             "job": job.sha256,
             "pretrained_classes": job.model.classes,
-            "start": vars(start),
+            "start": start.facts(),
+            **plan,
             "seed": job.seed,
             "recipe": plain(job.recipe),
             "train_pictures": len(job.train),
@@ -108,13 +137,17 @@ def _card(job: Job, family: Family, network: torch.nn.Module, start: Start) -> B
     )
 
 
-def _finish(directory: Path, card: BundleCard, standing: Standing, loop: Loop) -> None:
+def _finish(
+    directory: Path, card: BundleCard, standing: Standing, loop: Loop, layout: Layout
+) -> None:
     """Write the bundles; the last steps of a run, repeatable if they are interrupted."""
     rows = {row["epoch"]: row for row in standing.history}
     for name, state, epoch in (
         ("last", loop.averaged_state(), standing.epoch),
         ("best", load_best(directory), standing.best_epoch + 1),
     ):
+        if layout.plan and layout.digest(state) != card.training["plan"]["frozen_sha256"]:
+            raise RunFailed("weights or statistics have moved that the plan froze", where=directory)
         reports = {"valid": {k: rows[epoch][k] for k in ("ap", "ap50")}}
         shutil.rmtree(directory / name, ignore_errors=True)
         training = {**card.training, "epoch": epoch, "epochs": standing.epoch}
