@@ -40,6 +40,26 @@ def is_picture(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
 
 
+def find_pictures(folder: Path) -> list[str]:
+    """Paths below a folder of all pictures in it, sorted, with forward slashes; links that lead out
+    of the folder are not followed.
+
+    Raises:
+        DataError: there is no such folder, or no picture in it.
+    """
+    if not folder.is_dir():
+        raise DataError("there is no such folder", where=folder)
+    root = folder.resolve()
+    names = [
+        path.relative_to(folder).as_posix()
+        for path in sorted(folder.rglob("*"))
+        if is_picture(path) and path.is_file() and path.resolve().is_relative_to(root)
+    ]
+    if not names:
+        raise DataError("there is no picture in this folder", where=folder)
+    return names
+
+
 def picture_size(path: Path) -> tuple[int, int]:
     """``(width, height)`` of the upright picture, from the header alone.
 

@@ -20,7 +20,7 @@ from kit.data import formats
 from kit.data.dataset import Dataset
 from kit.errors import DataError, UsageError
 from kit.files import write_bytes, write_json, write_text
-from kit.pixels import encode_picture, is_picture, read_picture
+from kit.pixels import encode_picture, find_pictures, is_picture, read_picture
 from kit.progress import SILENT, Progress
 from kit.report.draw import draw
 from kit.runtime.stream import Video, VideoWriter, is_video
@@ -123,22 +123,14 @@ def as_plain(found: Found, classes: Sequence[str]) -> dict[str, Any]:
 
 
 def _pictures(source: Path) -> tuple[Path, list[str]]:
-    """The folder, and the pictures below it; links that lead out of it are not followed."""
+    """The folder, and the pictures in it."""
     if source.is_file():
         if not is_picture(source):
             raise DataError("neither a picture nor a video", where=source)
         return source.parent, [source.name]
     if not source.is_dir():
         raise DataError("there is no such picture, folder or video file", where=source)
-    root = source.resolve()
-    names = [
-        path.relative_to(source).as_posix()
-        for path in sorted(source.rglob("*"))
-        if is_picture(path) and path.is_file() and path.resolve().is_relative_to(root)
-    ]
-    if not names:
-        raise DataError("there is no picture in this folder", where=source)
-    return source, names
+    return source, find_pictures(source)
 
 
 def _all(

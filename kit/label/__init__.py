@@ -1,0 +1,1 @@
+"""What a person should look at: pictures to label next, chosen with an opened detector."""
