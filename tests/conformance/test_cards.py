@@ -7,17 +7,20 @@ from pathlib import Path
 import pytest
 
 from kit.cards import DatasetCard, ModelCard, Recipe, card_names, load_card
+from kit.study.study import Study
 
 ROOT = Path(__file__).parents[2]
-MODELS, DATASETS, RECIPES = (card_names(kind) for kind in (ModelCard, DatasetCard, Recipe))
+MODELS, DATASETS, RECIPES, STUDIES = (
+    card_names(kind) for kind in (ModelCard, DatasetCard, Recipe, Study)
+)
 
 
 def test_the_folders_hold_cards_and_nothing_else() -> None:
-    for folder, names in (("models", MODELS), ("datasets", DATASETS), ("recipes", RECIPES)):
-        if (ROOT / folder).is_dir():
-            assert {path.name for path in (ROOT / folder).iterdir()} == {
-                f"{name}.yaml" for name in names
-            }
+    folders = {"models": MODELS, "datasets": DATASETS, "recipes": RECIPES, "studies": STUDIES}
+    for folder, names in folders.items():
+        assert {path.name for path in (ROOT / folder).iterdir()} == {
+            f"{name}.yaml" for name in names
+        }
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -58,3 +61,15 @@ def test_recipe(name: str) -> None:
     assert recipe.name == name
     for step in recipe.augment:
         assert len(step) == 1, "one transform an entry: their order counts"
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_study(name: str) -> None:
+    study = load_card(Study, name)
+    assert study.about.endswith("?"), "a study asks something"
+    cells = study.cells()
+    assert len({cell.name for cell in cells}) == len(cells)
+    for grid in study.grids:
+        settings = grid.settings()
+        for figure in grid.published:
+            assert any(figure.is_of(setting) for setting in settings), f"{figure} is of no cell"

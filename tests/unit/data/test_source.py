@@ -123,3 +123,42 @@ def test_the_order_of_classes_must_be_the_cards(
     monkeypatch.setenv("KIT_DATA", str(root.parent))
     with pytest.raises(DataError, match="their order differs"):
         open_source("zoo")
+
+
+def test_a_card_may_split_by_lists(folder, card: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = {f"images/{name}.jpg": "" for name in "abc"}
+    files |= {f"labels/{name}.txt": LINE for name in "abc"}
+    lists = {"lists/train.txt": "c\na\n", "lists/test.txt": "images/b.jpg\n"}
+    root = folder({**files, **lists, "data.yaml": "names: [ape]"})
+    monkeypatch.setenv("KIT_DATA", str(root.parent))
+    card.write_text(
+        card.read_text() + "splits: {train: lists/train.txt, test: lists/test.txt}\n"
+        "accepted: [near_duplicate_in_test]\n"
+    )
+    dataset = open_source("zoo")
+    named = {split: [dataset.ids[i] for i in rows] for split, rows in dataset.splits.items()}
+    assert named == {"train": ["images/c.jpg", "images/a.jpg"], "test": ["images/b.jpg"]}
+    assert dataset.accepted == ("near_duplicate_in_test",)
+    (root / "lists/test.txt").write_text("b\nd\n")
+    with pytest.raises(DataError, match=r"lists 1 picture.* as d"):
+        open_source("zoo")
+    (root / "lists/test.txt").unlink()
+    with pytest.raises(DataError, match="test split can't be read"):
+        open_source("zoo")
+
+
+def test_a_card_may_be_drawn(card: Path, tmp_path: Path) -> None:
+    """When it is first asked for; later it lies in the cache."""
+    card.write_text(
+        "folder: zoo\nformat: yolo\nclasses: [Platelets, RBC, WBC]\nlicence: x\ncitation: y\n"
+        "drawn: {pictures: 30, fractions: [0.4, 0.3, 0.3]}\n"
+    )
+    first = open_source("zoo")
+    assert {split: len(rows) for split, rows in first.splits.items()} == {
+        "train": 10, "valid": 10, "test": 10,
+    }  # fmt: skip
+    assert first.root.is_relative_to(tmp_path / "cache")
+    made = first.path(0).stat().st_mtime_ns
+    again = open_source("zoo")
+    assert again.path(0).stat().st_mtime_ns == made
+    assert again.truth_sha256() == first.truth_sha256()
