@@ -23,7 +23,8 @@ def clipped(dataset: Dataset) -> NDArray[np.float64]:
 def usable_mask(dataset: Dataset) -> NDArray[np.bool_]:
     """``(M,)`` whether a box has an area inside its picture, and a class."""
     boxes = clipped(dataset)
-    solid = (boxes[:, 0] < boxes[:, 2]) & (boxes[:, 1] < boxes[:, 3])
+    sides = boxes[:, 2:] - boxes[:, :2]
+    solid = (sides > 0).all(1) & (sides.prod(1) > 0)  # the smallest numbers' product is 0
     return np.asarray(solid & (dataset.labels < len(dataset.classes)))
 
 

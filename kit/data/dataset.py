@@ -70,6 +70,7 @@ class Dataset:
         files: where each picture lies, when that is not ``root / id`` (a merge, until it is
             written).
         accepted: codes of the doctor's findings that its card accepts, so that they stop nothing.
+        flaws: what its card says is wrong with it.
     """
 
     name: str
@@ -90,6 +91,7 @@ class Dataset:
     extra: Mapping[str, Any] = field(default_factory=dict)
     files: tuple[Path, ...] | None = None
     accepted: tuple[str, ...] = ()
+    flaws: tuple[str, ...] = ()
 
     @classmethod
     def from_examples(

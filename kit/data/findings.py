@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from kit.data.boxes import clipped, listed, repeated, usable_mask
 from kit.data.dataset import SPLITS, Dataset, Note
 from kit.data.similar import Scan, components
+from kit.errors import DataError
 
 Severity = Literal["error", "warning"]
 
@@ -86,6 +87,24 @@ def noted(notes: Mapping[Note, Sequence[str]]) -> Iterable[Finding]:
         if places:
             message = f"{len(places)} {meaning}"
             yield Finding(code, severity, len(places), message, tuple(places[:_SHOWN]))
+
+
+def require_read(dataset: Dataset, *, before: str) -> None:
+    """Refuse a dataset of which the reader lost pictures or labels.
+
+    Args:
+        before: what they must be mended for, e.g. ``splitting``.
+
+    Raises:
+        DataError: naming the first of them.
+    """
+    for finding in noted(dataset.notes):
+        if finding.severity == "error":
+            raise DataError(
+                finding.message,
+                where=f"{dataset.source or dataset.root}, first at {finding.examples[0]}",
+                fix=f"see `kit data check`; mend or remove them before {before}",
+            )
 
 
 def notes(dataset: Dataset, seen: Scan) -> Iterable[Finding]:

@@ -75,7 +75,10 @@ def _open(source: str, format: str | None, classes: ClassMap | None, progress: P
         if card.splits:
             dataset = replace(dataset, splits=_listed(dataset, path, card.splits))
         dataset = replace(
-            dataset, bit_depth=card.bit_depth or dataset.bit_depth, accepted=card.accepted
+            dataset,
+            bit_depth=card.bit_depth or dataset.bit_depth,
+            accepted=card.accepted,
+            flaws=card.flaws,
         )
     return classes.apply(dataset) if classes else dataset
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from kit.data.boxes import listed
 from kit.data.dataset import SPLITS, Dataset
 from kit.data.doctor import groups_of
-from kit.data.findings import noted
+from kit.data.findings import noted, require_read
 from kit.data.similar import components, scan
 from kit.errors import DataError, UsageError
 from kit.progress import SILENT, Progress
@@ -102,13 +102,8 @@ def gather(dataset: Dataset, *, group_by: str | None = None, progress: Progress 
     Raises:
         DataError: a picture or label can't be read, or has no group while others do.
     """
+    require_read(dataset, before="splitting")  # written anew, the fault would no longer be seen
     for finding in noted(dataset.notes):
-        if finding.severity == "error":  # written out anew, the fault would no longer be seen
-            raise DataError(
-                finding.message,
-                where=f"{dataset.source or dataset.root}, first at {finding.examples[0]}",
-                fix="see `kit data check`; mend or remove them before splitting",
-            )
         progress.note(str(finding))
     groups = groups_of(dataset, group_by)
     if groups and None in groups:

@@ -11,6 +11,7 @@ from kit.binding import bind, plain
 from kit.bundle import Bundle
 from kit.data.dataset import Dataset
 from kit.data.doctor import usable
+from kit.data.findings import require_read
 from kit.errors import DataError
 from kit.evaluate.coco import Scores, run, summarize
 from kit.evaluate.intervals import Resampled, resample
@@ -119,9 +120,10 @@ def measure(
         floor: lowest score asked for; a higher one is quicker and cuts the curve's tail off.
 
     Raises:
-        DataError: no such split, no picture in it, classes that are not the bundle's, or a picture
-            that can't be read.
+        DataError: no such split, no picture in it, classes that are not the bundle's, or pictures
+            or labels that can't be read: without them it would be a score on another set.
     """
+    require_read(dataset, before="scoring")
     dataset = usable(dataset)
     if dataset.classes != tuple(detector.classes):
         raise DataError(

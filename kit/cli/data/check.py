@@ -37,9 +37,15 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
     out.table(f"{diagnosis.name}: objects by class", header, shown)
     for finding in diagnosis.findings:
         out.print(str(finding))
+    for flaw in dataset.flaws:
+        out.print(f"its card says: {flaw}")
     if not diagnosis.findings:
         out.print("no faults found")
-    result = {**asdict(diagnosis), "sound": not diagnosis.errors}
+    result = {
+        **asdict(diagnosis),
+        "sound": not diagnosis.errors,
+        "flaws": list(dataset.flaws),
+    }
     if diagnosis.errors:
         out.finish(result)
         raise DataError(

@@ -268,7 +268,8 @@ def test_usable_keeps_order_and_is_stable(
     assert (boxes.labels < 3).all()
     assert np.array_equal(kept[1].ignore, np.sort(kept[1].ignore))
     for number, (x0, y0, x1, y1, label) in enumerate(rows):
-        solid = min(x1, 320) > max(x0, 0) and min(y1, 240) > max(y0, 0) and label < 3
+        width, height = min(x1, 320) - max(x0, 0), min(y1, 240) - max(y0, 0)
+        solid = width > 0 and height > 0 and width * height > 0 and label < 3
         assert (number in kept[1].ignore) == solid
     assert usable(kept) is kept
 

@@ -109,6 +109,7 @@ def test_reports_of_other_pictures_are_not_compared(case: tuple[Oracle, Bundle, 
     [
         (lambda d, o: (d, replace(o, classes=("dust", "cell", "rare"))), "has the classes"),
         (lambda d, o: (replace(d, splits={}), o), "kit data split"),
+        (lambda d, o: (replace(d, notes={"bad_label": ["2.txt"]}), o), "before scoring"),
         (lambda d, o: ((d.root / "2.png").write_bytes(b"nothing"), (d, o))[1], "2.png"),
         (lambda d, o: ((d.root / "2.png").unlink(), (d, o))[1], "2.png"),
     ],
