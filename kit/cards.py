@@ -76,7 +76,11 @@ class Published:
 
 @dataclass(frozen=True)
 class ModelCard:
-    """A pretrained detector: ``models/NAME.yaml``."""
+    """A pretrained detector: ``models/NAME.yaml``.
+
+    Attributes:
+        weights: None where none can be known by their sha256: then a start is random or a path.
+    """
 
     __pydantic_config__ = STRICT
     FOLDER: ClassVar[str] = "models"
@@ -84,7 +88,7 @@ class ModelCard:
     family: str
     architecture: str
     licence: str
-    weights: Weights
+    weights: Weights | None
     input: Input
     suppress: Suppress | None
     published: Published | None = None

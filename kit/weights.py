@@ -27,10 +27,12 @@ def locate(card: ModelCard) -> Path | None:
     Raises:
         WeightsError: the cached file is not what its name says.
     """
+    if card.weights is None:
+        return None
     for path in _kept(card.weights):
         if sha256_file(path) == card.weights.sha256:
             return path
-    path = cached(card)
+    path = _cached(card.weights)
     if not path.is_file():
         return None
     if sha256_file(path) != card.weights.sha256:
@@ -53,8 +55,9 @@ def require(card: ModelCard, *, allow_download: bool = False, progress: Progress
         return path
     if allow_download:
         return download(card, progress)
-    other = ", ".join(str(path) for path in _kept(card.weights))
-    what = f"the weights {card.weights.file} are not on this machine"
+    weights = _named(card)
+    other = ", ".join(str(path) for path in _kept(weights))
+    what = f"the weights {weights.file} are not on this machine"
     if other:
         what += f" ({other} is another file of this name: its digest is not the card's)"
     raise WeightsError(
@@ -70,15 +73,16 @@ def download(card: ModelCard, progress: Progress = SILENT) -> Path:
     Raises:
         WeightsError: no connection, or what came is not what the card names.
     """
-    path = cached(card)
+    weights = _named(card)
+    path = _cached(weights)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     os.close(handle)
     beside = Path(name)
     try:
         network.fetch(
-            card.weights.url,
-            card.weights.sha256,
+            weights.url,
+            weights.sha256,
             beside,
             error=WeightsError,
             fix="download it elsewhere, copy it to this machine and set KIT_WEIGHTS to its folder",
@@ -92,9 +96,19 @@ def download(card: ModelCard, progress: Progress = SILENT) -> Path:
     return path
 
 
-def cached(card: ModelCard) -> Path:
+def _named(card: ModelCard) -> Weights:
+    if card.weights is None:
+        raise WeightsError(
+            "its card names no weights: their makers publish no sha256 to know them by",
+            where=card.name,
+            fix=f"--start random, or --start PATH to a file: see {card.FOLDER}/{card.name}.yaml",
+        )
+    return card.weights
+
+
+def _cached(weights: Weights) -> Path:
     """Where the cache keeps these weights, there or not."""
-    return cache_folder() / "weights" / _cache_name(card.weights)
+    return cache_folder() / "weights" / _cache_name(weights)
 
 
 def _kept(weights: Weights) -> list[Path]:

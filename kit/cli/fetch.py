@@ -18,6 +18,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, out: Output) -> list[dict[str, Any]]:
     from kit import weights
     from kit.cards import ModelCard, load_card
+    from kit.files import sha256_file
 
     cards = [load_card(ModelCard, name) for name in args.models]  # all named right, or none fetched
     fetched = []
@@ -29,7 +30,7 @@ def run(args: argparse.Namespace, out: Output) -> list[dict[str, Any]]:
             {
                 "model": card.name,
                 "path": str(path),
-                "sha256": card.weights.sha256,
+                "sha256": sha256_file(path),
                 "licence": card.licence,
                 "downloaded": here is None,
             }

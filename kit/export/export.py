@@ -54,11 +54,13 @@ def export_onnx(
     )
     network.load_state_dict(load_file(bundle.weights))
     progress.note("writing the graph")
+    max_batch = family.max_batch(network)
     content, rows = write_graph(
         family.graph(network, old.input.size),
         size=old.input.size,
         classes=len(old.classes),
         metadata=_metadata(bundle),
+        max_batch=max_batch,
     )
     card = replace(
         old,
@@ -66,6 +68,7 @@ def export_onnx(
         weights=GRAPH,
         files={},
         boxes=rows,
+        max_batch=max_batch,
         precision="fp32",
         backends=("onnxruntime",),
         parent=bundle.sha256,

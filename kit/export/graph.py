@@ -29,28 +29,35 @@ class Written(NamedTuple):
 
 
 def write_graph(
-    graph: nn.Module, *, size: int, classes: int, metadata: Mapping[str, str]
+    graph: nn.Module,
+    *,
+    size: int,
+    classes: int,
+    metadata: Mapping[str, str],
+    max_batch: int | None = None,
 ) -> Written:
     """Export, check and label a graph.
 
     Args:
         graph: ``(B, S, S, 3)`` uint8 BGR to ``(boxes, scores, features)``.
-        size: S, fixed in the file; the batch is left open.
+        size: S, fixed in the file.
         classes: C.
         metadata: strings stored inside the file.
+        max_batch: pictures at once, fixed in the file; None leaves the batch open.
 
     Raises:
         BundleError: the graph breaks the promise of the waist, or is not valid ONNX.
     """
-    # two different pictures: were the batch frozen at one, the second would tell
+    # two different pictures: were an open batch frozen at one, the second would tell
+    batch = max_batch or 2
     images = torch.from_numpy(
-        np.random.default_rng(0).integers(0, 256, (2, size, size, 3), dtype=np.uint8)
+        np.random.default_rng(0).integers(0, 256, (batch, size, size, 3), dtype=np.uint8)
     )
     graph = graph.cpu().eval()
     with torch.inference_mode():
         outputs = graph(images)
     arrays = [value.numpy() for value in outputs if value is not None]
-    check(*arrays, classes=classes, batch=2, size=size)
+    check(*arrays, classes=classes, batch=batch, size=size)
     names = [*OUTPUTS, FEATURES][: len(arrays)]
 
     file = io.BytesIO()
@@ -65,13 +72,14 @@ def write_graph(
             opset_version=OPSET,
             input_names=[INPUT],
             output_names=names,
-            dynamic_axes={name: {0: "batch"} for name in (INPUT, *names)},
+            dynamic_axes=None if max_batch else {name: {0: "batch"} for name in (INPUT, *names)},
             dynamo=False,  # its graphs are plainer, and it folds batch normalisation into filters
         )
     model = onnx.load_from_string(file.getvalue())
     for output, value in zip(model.graph.output, arrays, strict=True):
-        for axis, length in enumerate(value.shape[1:], 1):  # all but the batch are fixed: say so
-            output.type.tensor_type.shape.dim[axis].dim_value = length
+        for axis, length in enumerate(value.shape):  # all but an open batch are fixed: say so
+            if axis or max_batch:
+                output.type.tensor_type.shape.dim[axis].dim_value = length
     onnx.helper.set_model_props(model, dict(metadata))
     try:
         onnx.checker.check_model(model, full_check=True)

@@ -1,4 +1,4 @@
-"""One file per vendor of models. The only room that knows a vendor; torch lives here.
+"""One file or package per vendor of models. The only room that knows one; torch lives here.
 
 A family is a module that offers the functions of :class:`Family`. It is found by its file name and
 imported when a card names it. Everything a family knows ends at the graph waist.
@@ -110,16 +110,20 @@ class Family(Protocol):
     def needs_suppression(self, network: nn.Module) -> bool:
         """Whether the graph's boxes still need non-maximum suppression."""
 
+    def max_batch(self, network: nn.Module) -> int | None:
+        """Pictures that the exported graph takes at once; None means any number."""
+
     def runner(self, bundle: Any, *, device: str = "auto", threads: int | None = None) -> Runner:
         """Run a checkpoint bundle."""
 
 
 def names() -> list[str]:
-    """Families there are: the files in this folder that are not its machinery."""
+    """Families there are: the files and packages in this folder that are not its machinery."""
     return sorted(
         path.stem
-        for path in Path(__file__).parent.glob("*.py")
-        if path.stem not in ("__init__", "checkpoint", "runner")
+        for path in Path(__file__).parent.iterdir()
+        if (path.suffix == ".py" or (path / "__init__.py").is_file())
+        and path.stem not in ("__init__", "checkpoint", "runner")
     )
 
 
@@ -134,6 +138,24 @@ def load_family(name: str) -> Family:
         raise CardError("there is no such family", where=name, fix=f"one of: {', '.join(names())}")
     module: Any = import_module(f"kit.families.{name}")
     return module  # type: ignore[no-any-return]  # the conformance tests hold it to Family
+
+
+def gains(extra: Mapping[str, Any], known: Mapping[str, float]) -> dict[str, float]:
+    """A recipe's ``extra`` as gains of a loss's parts, over those it has by itself.
+
+    Raises:
+        CardError: a key that the family doesn't know, or a value that is no number.
+    """
+    if unknown := set(extra) - set(known):
+        raise CardError(
+            f"unknown key in extra: {', '.join(sorted(unknown))}",
+            where="recipe",
+            fix=f"this family knows {', '.join(known)}",
+        )
+    for name, value in extra.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+            raise CardError(f"the gain {name} must be a number from 0 on", where="recipe")
+    return {**known, **extra}
 
 
 def pick_device(device: str) -> torch.device:

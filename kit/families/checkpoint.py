@@ -1,6 +1,6 @@
-"""Read the tensors of a ``.pt`` file without running any of its code.
+"""Read the tensors of a ``.pt`` or ``.pkl`` file without running any of its code.
 
-A ``.pt`` is a pickle, and a pickle is a program. This reader knows how to rebuild tensors and a
+Either is a pickle, and a pickle is a program. This reader knows how to rebuild tensors and a
 dozen harmless containers; classes of model code become inert records whose attributes can be
 walked; anything else stops the reading. So an original YOLOv5 file, whose classes no longer exist,
 reads like any other, and a hostile file reads not at all.
@@ -11,9 +11,12 @@ from __future__ import annotations
 import collections
 import pickle
 import types
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -45,6 +48,17 @@ _DATA_ONLY = {"pathlib", "datetime", "numpy", "dill", "argparse"}
 
 
 _ORIGINAL = "get the file from its maker again, and compare its sha256"
+
+
+_ARRAYS: dict[tuple[str, str], Any] = {
+    ("numpy", "ndarray"): np.ndarray,
+    ("numpy", "dtype"): np.dtype,
+    **{
+        (f"numpy.{core}.multiarray", "_reconstruct"): np.empty(0).__reduce__()[0]
+        for core in ("core", "_core")  # before NumPy 2, and since
+    },
+}
+"""What an array is rebuilt from; its content is bytes."""
 
 
 class Record:
@@ -91,6 +105,11 @@ class _Unpickler(pickle.Unpickler):
         raise _Refused(f"it asks for {module}.{name}")
 
 
+class _ArrayUnpickler(_Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        return _ARRAYS.get((module, name)) or super().find_class(module, name)
+
+
 _PICKLE = types.ModuleType("kit_restricted_pickle")
 _PICKLE.Unpickler = _Unpickler  # type: ignore[attr-defined]
 _PICKLE.load = lambda file, **options: _Unpickler(file, **options).load()  # type: ignore[attr-defined]
@@ -102,8 +121,25 @@ def read_checkpoint(path: Path) -> Any:
     Raises:
         WeightsError: unreadable, damaged, or it names code that no checkpoint needs.
     """
-    try:
+    with _told(path):
         return torch.load(path, map_location="cpu", pickle_module=_PICKLE, weights_only=False)
+
+
+def read_pickle(path: Path) -> Any:
+    """The content of a ``.pkl`` file of NumPy arrays, of Python 2 or 3.
+
+    Raises:
+        WeightsError: as of :func:`read_checkpoint`.
+    """
+    with _told(path), path.open("rb") as file:
+        return _ArrayUnpickler(file, encoding="latin1").load()
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """What can go wrong with a pickle, in our words."""
+    try:
+        yield
     except _Refused as error:
         raise WeightsError(
             f"refused: {error}, which no checkpoint needs; loading it could run code",

@@ -22,7 +22,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from kit.errors import CardError, MissingPackage, WeightsError
-from kit.families import Outputs, Part, Stage, Targets
+from kit.families import Outputs, Part, Stage, Targets, gains
 from kit.families.checkpoint import read_checkpoint, tensors_of
 from kit.families.runner import TorchRunner
 
@@ -147,6 +147,10 @@ def needs_suppression(network: Any) -> bool:
     return not network.model[-1].end2end
 
 
+def max_batch(network: Any) -> None:
+    """Any number of pictures."""
+
+
 def loss(network: Any, extra: Mapping[str, Any]) -> YoloLoss:
     return YoloLoss(network, extra)
 
@@ -162,14 +166,8 @@ class YoloLoss(nn.Module):
 
     def __init__(self, network: Any, extra: Mapping[str, Any]) -> None:
         super().__init__()
-        if unknown := set(extra) - set(self.GAINS):
-            raise CardError(
-                f"unknown key in extra: {', '.join(sorted(unknown))}",
-                where="recipe",
-                fix=f"this family knows {', '.join(self.GAINS)}",
-            )
         self.network: Any = network
-        network.args = SimpleNamespace(**{**self.GAINS, **extra}, epochs=1)
+        network.args = SimpleNamespace(**gains(extra, self.GAINS), epochs=1)
         self._criterion: Any = None  # made on first use: it must be on the network's device
 
     def forward(self, images: Tensor, targets: Targets) -> dict[str, Part]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from kit.cards import DatasetCard, ModelCard, Recipe, card_names, load_card
+from kit.families import names as families
 from kit.study.study import Study
 
 ROOT = Path(__file__).parents[2]
@@ -27,9 +28,10 @@ def test_the_folders_hold_cards_and_nothing_else() -> None:
 def test_model_card(name: str) -> None:
     card = load_card(ModelCard, name)
     assert card.name == name
-    assert (ROOT / "kit" / "families" / f"{card.family}.py").is_file()
+    assert card.family in families()
     assert card.licence
-    assert card.weights.url.endswith(f"/{card.weights.file}")
+    if card.weights is not None:
+        assert card.weights.url.endswith(f"/{card.weights.file}")
     assert card.classes == 80
     assert card.input.size % 32 == 0
     assert card.published is not None
@@ -38,9 +40,10 @@ def test_model_card(name: str) -> None:
 
 
 def test_no_two_models_share_a_file() -> None:
-    cards = [load_card(ModelCard, name) for name in MODELS]
-    assert len({card.weights.sha256 for card in cards}) == len(cards)
-    assert len({card.weights.url for card in cards}) == len(cards)
+    named = [load_card(ModelCard, name).weights for name in MODELS]
+    weights = [each for each in named if each is not None]
+    assert len({each.sha256 for each in weights}) == len({each.url for each in weights})
+    assert len({each.url for each in weights}) == len(weights) > 10
 
 
 @pytest.mark.parametrize("name", DATASETS)
