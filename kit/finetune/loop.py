@@ -236,6 +236,7 @@ class Loop:
             group["lr"] = self._lr * rate(self._job.recipe, step, self._steps) * factor
         while True:
             self._optimizer.zero_grad(set_to_none=True)
+            torch.manual_seed((self._job.seed << 32) + step)  # some losses draw what they look at
             try:
                 sums = self._backward(batch)
                 break
