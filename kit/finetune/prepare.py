@@ -128,6 +128,12 @@ def _weights(card: ModelCard, start: str, *, download: bool, progress: Progress)
 
 def _sampled(dataset: Dataset, manifest: Manifest, where: object) -> Manifest:
     """The manifest again, from this dataset; it must be of the same pictures, and of train only."""
+    if not manifest.objects:
+        raise DataError(
+            "lists pictures without any label",
+            where=where,
+            fix="label what `kit sample --next` chose, add it to the dataset, and train on that",
+        )
     pictures = [dataset.index.get(id_, -1) for id_ in manifest.ids]
     allowed = {int(i) for i in dataset.split("train")}
     if not set(pictures) <= allowed:
