@@ -165,6 +165,8 @@ class Recipe:
         clip: largest norm of the gradient; None leaves it.
         norm: ``train`` lets batch normalisation learn its statistics, ``frozen`` keeps those it
             has, for batches too small to tell.
+        views: ways each picture is drawn in, which come again epoch by epoch, so that frozen
+            features of them can be kept; None draws every picture anew.
         mosaic: probability of a four-picture mosaic; off for the last ``plain`` share of epochs.
         augment: albumentations transforms, ``{Name: {argument: value}}`` each, in order.
         extra: settings only one family knows; it checks them.
@@ -187,6 +189,7 @@ class Recipe:
     ema: float = 0.1
     clip: float | None = 10.0
     norm: Literal["train", "frozen"] = "train"
+    views: int | None = None
     mosaic: float = 0.0
     plain: float = 0.3
     augment: tuple[Mapping[str, Mapping[str, Any]], ...] = ()
@@ -205,6 +208,7 @@ class Recipe:
                 ("mosaic must lie in 0..1", not 0 <= self.mosaic <= 1),
                 ("epochs must be positive", self.epochs is not None and self.epochs < 1),
                 ("batch must be positive", self.batch < 1),
+                ("views must be positive", self.views is not None and self.views < 1),
                 (
                     "size must lie in 32..8192",
                     self.size is not None and not 32 <= self.size <= 8192,
@@ -214,6 +218,11 @@ class Recipe:
         ]
         if wrong:
             raise ValueError("; ".join(dict.fromkeys(wrong)))
+
+    @property
+    def repeats(self) -> bool:
+        """Whether a picture is drawn the same again."""
+        return self.views is not None or not (self.mosaic or self.augment)
 
 
 class Card(Protocol):

@@ -95,19 +95,21 @@ class Pictures:
 
 
 class Draws(TorchDataset[tuple[Boxed, str]]):
-    """Training inputs by :data:`Place`: a pure function of seed and place."""
+    """Training inputs by :data:`Place`: a pure function of seed and place; with ``views``, of seed,
+    view and picture."""
 
     def __init__(
         self, pictures: Pictures, augment: Augment, recipe: Recipe, epochs: int, seed: int
     ):
         self._pictures, self._augment, self._seed = pictures, augment, seed
-        self._mosaic = recipe.mosaic
+        self._mosaic, self._views = recipe.mosaic, recipe.views
         self._plain_from = epochs - round(recipe.plain * epochs)
 
     def __getitem__(self, place: Place) -> tuple[Boxed, str]:
         epoch, position, index = place
+        drawn = (epoch, position) if self._views is None else (epoch % self._views, index)
         picture, boxes, labels = self._augment(
-            (self._seed, epoch, position),
+            (self._seed, *drawn),
             self._pictures.load,
             index,
             len(self._pictures),

@@ -67,7 +67,7 @@ class Job:
             "source": self.train.source,
             "train": self.train_manifest.sha256,
             "valid": self.valid_manifest.sha256,
-            "recipe": plain(self.recipe),
+            "recipe": _told(self.recipe),
             **({} if self.plan is None else {"plan": str(self.plan)}),
             "seed": self.seed,
             "versions": {"kit": __version__, **_versions("torch", self.model.family)},
@@ -135,6 +135,14 @@ def open_run(directory: Path, job: Job, *, resume: bool) -> None:
     job.train_manifest.save(directory / "train.json")
     job.valid_manifest.save(directory / "valid.json")
     write_json(settings, facts)
+
+
+def _told(recipe: Recipe) -> dict[str, Any]:
+    """The recipe's fields; those that came later only where they are set, so that runs from before
+    are still known again."""
+    unset = {"views": None}
+    told = plain(recipe).items()
+    return {name: value for name, value in told if unset.get(name, ...) != value}
 
 
 def _versions(*packages: str) -> dict[str, str]:

@@ -31,13 +31,15 @@ from kit.finetune.batches import (
     slice_batch,
     steps_per_epoch,
 )
+from kit.finetune.front import Front, find_parts, given
 from kit.finetune.interrupt import Interrupt
 from kit.finetune.job import Job
 from kit.finetune.layout import Layout
 from kit.finetune.optimise import Average, freeze_norm, make_optimizer, rate
 from kit.finetune.preflight import halve, preflight
+from kit.finetune.shelf import Shelf
 from kit.finetune.state import Standing, load_state, save_best, save_history, save_state
-from kit.finetune.validate import Watch
+from kit.finetune.validate import TRAIN_SCORED, Watch
 from kit.progress import SILENT, Progress
 
 MEMORY_SHARE = 0.3
@@ -95,12 +97,26 @@ class Loop:
 
         room = int(psutil.virtual_memory().available * MEMORY_SHARE)
         limit = room // max(1, (workers + 1) * fabric.world_size)
+        front = self._make_front(card.input.size, limit)
+        self._front = front if recipe.repeats else None
         pictures = Pictures(job.train, card.input, limit=limit)
         augment = Augment(recipe, card.input.size, card.input.fill)
         self._draws = Draws(pictures, augment, recipe, self._epochs, job.seed)
-        self._watch = Watch(job, card, limit=limit)
+        self._watch = Watch(job, card, limit=limit, front=front)
         self._faults: set[str] = set()
         self.standing = Standing()
+
+    def _make_front(self, size: int, limit: int) -> Front | None:
+        """Keeps features of what is frozen: of all valid pictures, and of training inputs where
+        they come again."""
+        job, recipe = self._job, self._job.recipe
+        self._averaged.advance(0, self._epochs)
+        parts = find_parts(self._averaged, self._layout, size)
+        if not parts:
+            return None
+        inputs = len(job.train) * (recipe.views or 1) * (2 if recipe.mosaic else 1)
+        count = len(job.valid) + TRAIN_SCORED + (inputs if recipe.repeats else 0)
+        return Front(self._averaged, parts, Shelf(count, limit=limit, directory=self._directory))
 
     def restore(self) -> bool:
         """Go on from the directory's last state, if there is one."""
@@ -191,6 +207,7 @@ class Loop:
                 batch,
                 self._fabric.device,
                 standing.micro,
+                self._front,
             )
         if estimate.micro != standing.micro:
             self._fall(estimate.micro)
@@ -261,7 +278,8 @@ class Loop:
         for cut in pieces:
             images, targets = slice_batch(batch, cut, fabric.device)
             with fabric.no_backward_sync(self._model, enabled=cut is not pieces[-1]):
-                parts = self._model(images, targets)
+                with given(self._front, self._network, batch.images[cut]):
+                    parts = self._model(images, targets)
                 names = list(parts)
                 # divided by the weight of all ranks: then the mean over ranks, which the engine
                 # takes, is the gradient that one process would have

@@ -15,6 +15,7 @@ import torch
 from kit.errors import RunFailed
 from kit.families import Family, Part
 from kit.finetune.batches import Batch, cuts, slice_batch
+from kit.finetune.front import Front, given
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ def preflight(
     batch: Batch,
     device: torch.device,
     micro: int | None,
+    front: Front | None = None,
 ) -> Estimate:
     """Try a step on a copy of the network; halve the pictures taken at once until they fit.
 
@@ -49,9 +51,9 @@ def preflight(
     loss.train()
     while True:
         try:
-            _step(loss, batch, device, micro)  # the first one also pays for set-up
+            _step(loss, batch, device, micro, front)  # the first one also pays for set-up
             begun = time.perf_counter()
-            _step(loss, batch, device, micro)
+            _step(loss, batch, device, micro, front)
             return Estimate(micro, time.perf_counter() - begun, _memory_mb(device))
         except (RuntimeError, MemoryError) as error:
             micro = halve(micro or len(batch.images), error)
@@ -79,9 +81,12 @@ def halve(micro: int, error: BaseException) -> int:
     return math.ceil(micro / 2)
 
 
-def _step(loss: Any, batch: Batch, device: torch.device, micro: int | None) -> None:
+def _step(
+    loss: Any, batch: Batch, device: torch.device, micro: int | None, front: Front | None
+) -> None:
     for cut in cuts(len(batch.images), micro):
-        parts: Mapping[str, Part] = loss(*slice_batch(batch, cut, device))
+        with given(front, loss.network, batch.images[cut]):
+            parts: Mapping[str, Part] = loss(*slice_batch(batch, cut, device))
         total: Any = sum(part.total for part in parts.values())
         total.backward()
     if device.type == "cuda":

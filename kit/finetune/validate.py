@@ -17,6 +17,7 @@ from kit.errors import DataError
 from kit.evaluate.coco import Scores, score
 from kit.families import Loss, Part
 from kit.finetune.batches import make_targets
+from kit.finetune.front import Front, given
 from kit.finetune.job import Job
 from kit.pixels import read_picture
 from kit.runtime.detector import EVALUATION_FLOOR
@@ -33,14 +34,17 @@ class Watch:
 
     Args:
         limit: bytes of pictures kept in memory, on either.
+        front: knows the features of what is frozen.
     """
 
-    def __init__(self, job: Job, card: BundleCard, *, limit: int) -> None:
+    def __init__(
+        self, job: Job, card: BundleCard, *, limit: int, front: Front | None = None
+    ) -> None:
         seen = np.random.default_rng(job.seed).permutation(len(job.train))[:TRAIN_SCORED]
         batch = job.recipe.batch
-        self._valid = Validator(job.valid, card, batch=batch, limit=limit)
+        self._valid = Validator(job.valid, card, batch=batch, limit=limit, front=front)
         few = job.train.select(np.sort(seen))
-        self._train = Validator(few, card, batch=batch, limit=limit)
+        self._train = Validator(few, card, batch=batch, limit=limit, front=front)
 
     def __call__(self, loss: Loss, device: torch.device) -> dict[str, Any]:
         """Columns of the learning curve; ``ap`` and ``ap50`` are on valid. A score is None where
@@ -82,11 +86,20 @@ class Validator:
         card: how the bundle being trained will decode.
         batch: pictures a pass.
         limit: bytes of pictures kept in memory.
+        front: knows the features of what is frozen.
     """
 
-    def __init__(self, dataset: Dataset, card: BundleCard, *, batch: int, limit: int) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        card: BundleCard,
+        *,
+        batch: int,
+        limit: int,
+        front: Front | None = None,
+    ) -> None:
         self._dataset, self._card, self._batch = dataset, card, batch
-        self._fit, self._room = Fit(card.input), limit
+        self._fit, self._room, self._front = Fit(card.input), limit, front
         self._kept: dict[int, tuple[Picture, Placement]] = {}
 
     def __call__(self, loss: Loss, device: torch.device) -> Validation:
@@ -94,13 +107,13 @@ class Validator:
         found: list[Detections] = []
         for indices in self._batches():
             fitted = [self._load(index) for index in indices]
-            images = torch.from_numpy(np.stack([picture for picture, _ in fitted])).to(device)
+            images = torch.from_numpy(np.stack([picture for picture, _ in fitted]))
             placements = [placement for _, placement in fitted]
             truth = [self._truth(i, p) for i, p in zip(indices, placements, strict=True)]
             targets = make_targets(truth)
-            with torch.inference_mode():
+            with given(self._front, loss.network, images), torch.inference_mode():
                 moved = type(targets)(*(column.to(device) for column in targets))
-                parts, raw = loss.validate(images, moved)
+                parts, raw = loss.validate(images.to(device), moved)
             _add(sums, parts)
             boxes, scores = raw.boxes.float().cpu().numpy(), raw.scores.float().cpu().numpy()
             found.extend(self._decode(*row) for row in zip(boxes, scores, placements, strict=True))
