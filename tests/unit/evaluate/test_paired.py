@@ -15,7 +15,7 @@ from scipy import stats
 from kit.errors import DataError
 from kit.evaluate.coco import run, summarize
 from kit.evaluate.intervals import resample
-from kit.evaluate.paired import Repeated, compare, holm
+from kit.evaluate.paired import Repeated, Usual, compare, holm, usual
 
 DRAWS = 1000
 
@@ -102,24 +102,37 @@ def test_seeds_and_pictures_both_widen_the_interval() -> None:
     assert wide == pytest.approx(np.hypot(one, other), rel=0.15)
 
 
+def test_what_a_seed_does_on_single_pictures_counts_once() -> None:
+    table = 0.6 + np.random.default_rng(3).normal(0, 0.3, (4, 50))
+    scores = table.mean(axis=1)
+    half = stats.t.ppf(0.975, 3) * scores.std(ddof=1) / 2
+    assert np.ptp(measured(table).interval) == pytest.approx(2 * half, rel=0.1)
+
+
 @pytest.mark.parametrize(
     ("seeds", "of_seeds", "of_pictures", "of_both"),
-    [(2, 1.0, 0.0, 0.0), (3, 1.0, 0.0, 0.0), (1, 0.0, 1.0, 0.0), (3, 0.3, 1.0, 0.0), (3, 1, 1, 1)],
+    [
+        (2, 1.0, 0.0, 0.0),
+        (3, 1.0, 0.0, 0.0),
+        (1, 0.0, 1.0, 0.0),
+        (3, 0.3, 1.0, 0.0),
+        (3, 0.3, 0.3, 1),
+    ],
 )
 def test_p_values_are_uniform_or_larger_where_nothing_differs(
     seeds: int, of_seeds: float, of_pictures: float, of_both: float
 ) -> None:
-    """Of 400 null hypotheses 20 should be rejected at 5 %; more than 34 would be one in 1000."""
+    """Of 300 null hypotheses 15 should be rejected at 5 %; 26 or more would be one in 200."""
     rng, pictures = np.random.default_rng(7), 60
     p_values = []
-    for _ in range(400):
+    for _ in range(300):
         table = (
             rng.normal(0, of_seeds, (seeds, 1))
             + rng.normal(0, of_pictures * pictures**0.5, (1, pictures))
             + rng.normal(0, of_both * pictures**0.5, (seeds, pictures))
         )
-        null = measured(np.zeros_like(table), "b", 200)
-        p_values.append(compare(measured(table, "a", 200), null).p)
+        null = measured(np.zeros_like(table), "b", 100)
+        p_values.append(compare(measured(table, "a", 100), null).p)
     assert np.mean(np.array(p_values) < 0.05) < 0.085
     if not of_both and 0 in (of_seeds, of_pictures):  # one source of chance: exactly uniform
         assert stats.kstest(p_values, "uniform").pvalue > 0.001
@@ -182,3 +195,49 @@ def test_holm_rejects_what_its_procedure_rejects(p_values: list[float], level: f
             break
         rejected.add(int(place))
     assert {place for place, p in enumerate(holm(p_values)) if p <= level} == rejected
+
+
+def test_the_usual_deviation_counts_like_two_more_seeds() -> None:
+    one, other = steady([0.5, 0.6], "a", 4000), steady([0.3, 0.3, 0.33], "b", 4000)
+    lent = Usual(0.02**2, 9)
+    alone = Repeated(one.bundle, "m", one.scores, one.drawn, lent)
+    variance = (0.005 + 2 * 0.02**2) / 3  # of 0.5 and 0.6 it is 0.005
+    half = stats.t.ppf(0.975, 3) * (variance / 2) ** 0.5
+    assert alone.interval == pytest.approx((0.55 - half, 0.55 + half), rel=0.02)
+    assert alone.deviation == one.deviation, "what is shown is its own"
+    both = Repeated(other.bundle, "m", other.scores, other.drawn, lent)
+    difference = compare(alone, both)  # of 0.2 and 0.3, whose variance is 0.005 too
+    variance = (0.005 + 2 * 2 * 0.02**2) / 3
+    half = stats.t.ppf(0.975, 3) * (variance / 2) ** 0.5
+    assert difference.interval == pytest.approx((0.25 - half, 0.25 + half), rel=0.02)
+    single = Repeated("c", "m", {0: 0.5}, {0: np.full(4000, 0.5)}, lent)
+    half = stats.t.ppf(0.975, 2) * 0.02
+    assert single.interval == pytest.approx((0.5 - half, 0.5 + half), rel=0.05)
+
+
+def test_the_usual_deviation_is_pooled() -> None:
+    many = [steady([0.5, 0.6]), steady([0.1, 0.2, 0.3]), steady([0.9])]
+    assert usual(many) == Usual(pytest.approx((0.005 + 2 * 0.01) / 3), 3)
+    assert usual(many[2:]) is None
+
+
+@pytest.mark.parametrize("seeds", [2, 3])
+def test_moderated_intervals_hold_what_they_say(seeds: int) -> None:
+    """Six detectors whose deviations differ three-fold; the widest is the hardest."""
+    rng, deviations = np.random.default_rng(11), 0.01 * np.array([3, 3, 2, 2, 1, 1])
+    held = []
+    for _ in range(300):
+        runs = [
+            steady((0.5 + rng.normal(0, each, seeds)).tolist(), draws=20) for each in deviations
+        ]
+        held.append(
+            [
+                low <= 0.5 <= high
+                for place, each in enumerate(runs)
+                for lent in [usual(runs[:place] + runs[place + 1 :])]
+                for low, high in [Repeated("a", "m", each.scores, each.drawn, lent).interval]
+            ]
+        )
+    shares = np.mean(held, axis=0)
+    assert shares.min() > 0.88
+    assert shares.mean() > 0.95
