@@ -55,11 +55,13 @@ class Table:
 
 @dataclass(frozen=True)
 class Plot:
-    """A drawing made by :mod:`kit.report.plots`; its SVG is put into the page as it stands."""
+    """A drawing made by :mod:`kit.report.plots`; its SVG is put into an HTML page as it stands,
+    its PNG, if it has one, beside a Markdown page."""
 
     title: str
     svg: str
     caption: str = ""
+    png: bytes | None = None
 
 
 @dataclass(frozen=True, eq=False)

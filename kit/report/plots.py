@@ -1,6 +1,7 @@
 """The plots of reports, as SVG that stands in an HTML page: same data, same bytes.
 
 Text and axes take the colour of the page they stand in, so one drawing suits light, dark and paper.
+Outside of a page, as a file of its own or as PNG, a drawing has white paper.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ import io
 import os
 import re
 import warnings
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeAlias
 
 from kit.cards import cache_folder
 
@@ -25,8 +27,14 @@ from matplotlib.figure import Figure
 from kit.bench.latency import STAGES
 
 _STAGES = tuple(stage for stage in STAGES if stage != "total")
-_COLOURS = ("#3b86c6", "#e08a3c", "#3fa37a", "#b36fb0", "#c9a62c", "#8393a0")
-_INK = "#010203"  # replaced by the colour of the page's text
+COLOURS = ("#3b86c6", "#e08a3c", "#3fa37a", "#b36fb0", "#c9a62c", "#8393a0")
+INK = "#010203"
+"""Replaced by the colour of the page's text."""
+
+Draw: TypeAlias = Callable[[], Figure]
+"""Makes a drawing; called within the kit's style."""
+
+_DPI = 160
 _STYLE: Any = {
     "svg.hashsalt": "kit",  # else every drawing gets random ids
     "svg.fonttype": "none",  # text stays text: selectable, and in the page's font
@@ -35,17 +43,17 @@ _STYLE: Any = {
     "font.size": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.edgecolor": _INK,
-    "axes.labelcolor": _INK,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
     "axes.titlelocation": "left",
     "axes.titlesize": 10,
     "axes.grid": True,
     "axes.axisbelow": True,
-    "grid.color": _INK,
+    "grid.color": INK,
     "grid.alpha": 0.12,
-    "text.color": _INK,
-    "xtick.color": _INK,
-    "ytick.color": _INK,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
     "legend.frameon": False,
     "figure.facecolor": "none",
     "axes.facecolor": "none",
@@ -71,7 +79,7 @@ def learning_curve(history: Sequence[Mapping[str, float | None]]) -> str:
         right.set(title="AP", xlabel="epoch", ylim=(0, 1))
         return figure
 
-    return _svg(draw)
+    return svg(draw)
 
 
 def latency_bars(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -87,7 +95,7 @@ def latency_bars(rows: Sequence[Mapping[str, Any]]) -> str:
         axes = figure.subplots()
         places = np.arange(len(rows))
         ends = np.zeros(len(rows))
-        for stage, colour in zip(_STAGES, _COLOURS, strict=True):
+        for stage, colour in zip(_STAGES, COLOURS, strict=True):
             widths = np.array([_median(row, stage) for row in rows])
             if widths.any():
                 axes.barh(places, widths, left=ends, height=0.6, color=colour, label=stage)
@@ -96,7 +104,7 @@ def latency_bars(rows: Sequence[Mapping[str, Any]]) -> str:
             axes.annotate(f"{end:.1f} ms", (end, place), xytext=(4, 0), textcoords="offset points",
                           va="center")  # fmt: skip
         axes.set_yticks(
-            places, [_short(str(row.get("label", row.get("bundle", "")))) for row in rows]
+            places, [short(str(row.get("label", row.get("bundle", "")))) for row in rows]
         )
         axes.invert_yaxis()
         axes.grid(visible=False, axis="y")
@@ -106,7 +114,7 @@ def latency_bars(rows: Sequence[Mapping[str, Any]]) -> str:
             axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=len(_STAGES))
         return figure
 
-    return _svg(draw)
+    return svg(draw)
 
 
 def class_bars(before: Mapping[str, int], after: Mapping[str, int]) -> str:
@@ -118,14 +126,14 @@ def class_bars(before: Mapping[str, int], after: Mapping[str, int]) -> str:
         axes = figure.subplots()
         places = np.arange(len(names))
         for shift, counts, label, colour in (
-            (-0.2, before, "before", _COLOURS[5]),
-            (0.2, after, "after", _COLOURS[0]),
+            (-0.2, before, "before", COLOURS[5]),
+            (0.2, after, "after", COLOURS[0]),
         ):
             total = sum(counts.values()) or 1
             shares = [100 * counts.get(name, 0) / total for name in names]
             bars = axes.barh(places + shift, shares, height=0.36, color=colour, label=label)
             axes.bar_label(bars, [str(counts.get(name, 0)) for name in names], padding=4)
-        axes.set_yticks(places, [_short(name) for name in names])
+        axes.set_yticks(places, [short(name) for name in names])
         axes.invert_yaxis()
         axes.grid(visible=False, axis="y")
         axes.margins(x=0.1)
@@ -133,7 +141,7 @@ def class_bars(before: Mapping[str, int], after: Mapping[str, int]) -> str:
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
         return figure
 
-    return _svg(draw)
+    return svg(draw)
 
 
 def _lines(
@@ -143,7 +151,7 @@ def _lines(
     series: Sequence[tuple[str, str]],
 ) -> None:
     marker = "o" if len(history) < 20 else None
-    for (key, label), colour in zip(series, _COLOURS, strict=False):
+    for (key, label), colour in zip(series, COLOURS, strict=False):
         values = [row.get(key) for row in history]
         if any(value is not None for value in values):
             heights = [np.nan if value is None else value for value in values]
@@ -159,7 +167,7 @@ def _lines(
         axes.legend()
 
 
-def _short(label: str, most: int = 36) -> str:
+def short(label: str, most: int = 36) -> str:
     """A label that leaves room for its bar."""
     return label if len(label) <= most else label[: most - 1] + "…"
 
@@ -169,15 +177,37 @@ def _median(row: Mapping[str, Any], stage: str) -> float:
     return float((measured or {}).get("p50") or 0)
 
 
-def _svg(draw: Any) -> str:
-    """Draw in the kit's style; returns the bare ``<svg>`` element."""
+def svg(draw: Draw) -> str:
+    """Draw in the kit's style; the bare ``<svg>`` element, to stand in an HTML page."""
     buffer = io.StringIO()
-    with mpl.rc_context(_STYLE), warnings.catch_warnings():
-        # A class name in another script: the page's font has it, the one that measures may not.
-        warnings.filterwarnings("ignore", message=r"Glyph .* missing from font")
+    with _style():
         draw().savefig(buffer, format="svg", metadata={"Date": None})
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = re.sub(r' xmlns(:\w+)?="[^"]*"', "", text)  # not needed inside HTML
-    return text.replace("xlink:href", "href").replace(_INK, "currentColor").strip()
+    return text.replace("xlink:href", "href").replace(INK, "currentColor").strip()
+
+
+def svg_file(element: str) -> str:
+    """What :func:`svg` made, as a file of its own."""
+    own = 'xmlns="http://www.w3.org/2000/svg" style="background: #fff; color: #1d2326"'
+    return element.replace("<svg", f"<svg {own}", 1) + "\n"
+
+
+def png(draw: Draw) -> bytes:
+    """Draw in the kit's style; a PNG file's bytes."""
+    buffer = io.BytesIO()
+    with _style():
+        draw().savefig(
+            buffer, format="png", dpi=_DPI, facecolor="white", metadata={"Software": None}
+        )
+    return buffer.getvalue()
+
+
+@contextmanager
+def _style() -> Iterator[None]:
+    with mpl.rc_context(_STYLE), warnings.catch_warnings():
+        # A class name in another script: the page's font has it, the one that measures may not.
+        warnings.filterwarnings("ignore", message=r"Glyph .* missing from font")
+        yield
