@@ -83,7 +83,8 @@ def test_it_is_the_training_that_passes_everything_through(
     make_job: Any, learnt: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Up to rounding: a batch is summed in another order than its pictures."""
-    step = {"epochs": 1, "batch": 8, "optimizer": "sgd", "warmup": 0.0, "ema": 0.0, **PLAIN}
+    far = {"optimizer": "sgd", "lr": 1.0, "warmup": 0.0, "ema": 0.0}
+    step = {"epochs": 1, "batch": 8, **far, **PLAIN}
     train(make_job(start=learnt, **step), tmp_path / "kept", CPU)
     monkeypatch.setattr(loop_module, "find_parts", lambda *arguments: ())
     train(make_job(start=learnt, **step), tmp_path / "passed", CPU)
