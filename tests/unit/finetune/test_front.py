@@ -83,18 +83,18 @@ def test_it_is_the_training_that_passes_everything_through(
     make_job: Any, learnt: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Up to rounding: a batch is summed in another order than its pictures."""
-    far = {"optimizer": "sgd", "lr": 1.0, "warmup": 0.0, "ema": 0.0}
-    step = {"epochs": 1, "batch": 8, **far, **PLAIN}
+    step = {"epochs": 1, "batch": 8, "optimizer": "sgd", "lr": 1.0, "ema": 0.0, **PLAIN}
     train(make_job(start=learnt, **step), tmp_path / "kept", CPU)
     monkeypatch.setattr(loop_module, "find_parts", lambda *arguments: ())
     train(make_job(start=learnt, **step), tmp_path / "passed", CPU)
     one, other = last(tmp_path / "kept"), last(tmp_path / "passed")
     before = load_file(learnt / WEIGHTS)
-    weights = [name for name in one if name.endswith(".weight")]
-    moved = max(float((one[name] - before[name]).abs().max()) for name in weights)
-    assert moved > 1e-2
-    for name, value in one.items():
-        assert torch.allclose(value.float(), other[name].float(), rtol=1e-3, atol=1e-4), name
+    gap, way = (
+        sum(float((one[name] - start[name]).square().sum()) for name in one if "weight" in name)
+        for start in (other, before)
+    )
+    assert way > 1e-2
+    assert gap < 1e-3 * way
 
 
 def test_a_killed_run_resumes_to_the_same_weights(
