@@ -70,9 +70,7 @@ def rank(
     chosen = np.empty(count, np.int64)
     for place in range(count):
         worth = weight * np.where(np.isinf(far), 1.0, far)
-        worth[
-            chosen[:place]
-        ] = -1.0  # what shows the same as a chosen one is worth 0, and comes last
+        worth[chosen[:place]] = -1.0  # what shows the same as one of them is worth 0, and is last
         chosen[place] = worth.argmax()  # of equal ones the first, which is the most uncertain
         far = np.minimum(far, _distance(rest, rest[chosen[place]]))
     return order[chosen]

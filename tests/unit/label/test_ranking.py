@@ -35,6 +35,13 @@ def test_of_pictures_equally_unlike_the_most_uncertain_come_first() -> None:
     assert rank(doubts, np.eye(6, dtype=np.float32), 3).tolist() == [1, 4, 3]
 
 
+def test_somewhat_further_away_does_not_outweigh_far_more_uncertain() -> None:
+    features = np.array([[0.0], [2.0], [-3.0], [-9.0]], np.float32)
+    doubts = np.array([4.0, 3.0, 0.1, 0.1])
+    assert rank(doubts[:3], features[:3], 2).tolist() == [0, 1]
+    assert rank(doubts, features, 2).tolist() == [0, 3]
+
+
 def test_without_features_uncertainty_decides_alone() -> None:
     doubts, _ = a_pool(0)
     assert rank(doubts, None, 40).tolist() == np.argsort(-doubts).tolist()
@@ -110,18 +117,22 @@ def test_order_and_units_do_not_matter_and_the_seed_only_breaks_ties() -> None:
     shuffled = np.random.default_rng(0).permutation(40)
     again = rank(doubts[shuffled], features[shuffled], 40)
     assert shuffled[again].tolist() == order.tolist()
-    scaled = np.column_stack([features * [1, 1000, 1, 0.01, 1], np.full(40, 0.1)])
+    rounding = 0.1 + 7.5e-9 * (np.arange(40) % 2)  # a constant, but for the last bit
+    scaled = np.column_stack([features * [1, 1000, 1, 0.01, 1], rounding])
     assert rank(doubts, scaled.astype(np.float32), 40).tolist() == order.tolist()
     ties = {tuple(rank(np.ones(9), np.eye(9, dtype=np.float32), 3, seed=s)) for s in range(5)}
     assert len(ties) > 1
     assert len({tuple(rank(np.ones(9), None, 3, seed=4)) for _ in range(5)}) == 1
 
 
-def test_what_looks_like_a_labelled_picture_comes_late() -> None:
+@pytest.mark.parametrize("seed", range(5))
+def test_what_looks_like_a_labelled_picture_comes_late(seed: int) -> None:
     features = np.array([[0, 0], [0.1, 0], [5, 0], [5.1, 0], [0, 5]], np.float32)
     done = np.array([True, False, True, False, False])
-    assert rank(np.full(5, 2.0), features, 3, labelled=done)[0] == 4
-    assert 4 not in rank(np.full(5, 2.0), features, 2, labelled=~done).tolist()
+    assert rank(np.full(5, 2.0), features, 3, labelled=done, seed=seed)[0] == 4
+    for given_features in (features, None):  # the labelled are not chosen, however uncertain
+        chosen = rank(np.array([9.0, 1, 9, 2, 3]), given_features, 3, labelled=done, seed=seed)
+        assert sorted(chosen) == [1, 3, 4]
 
 
 def test_the_manifest_tells_what_was_chosen_and_counts_no_object(
