@@ -44,9 +44,8 @@ def run_on_ray(
     ray = _connect(address)
     try:
         wanted = {"num_cpus": machine.threads or 1, "num_gpus": int(_has_gpus(ray, machine))}
-        remote: Any = ray.remote(_on_worker)
         # a fresh process for each cell: what one leaves behind can't harm another
-        remote = remote.options(**wanted, max_calls=1, max_retries=RETRIES)
+        remote: Any = ray.remote(**wanted, max_calls=1, max_retries=RETRIES)(_on_worker)
         under_way = {}
         for task in tasks:
             task.begin()
