@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from kit.families.torchvision import detectron2
 
 _EPSILON = 1e-5  # of normalisation as it is built now
 _COUNT = "num_batches_tracked"  # what only learnt statistics have
+_SHOT_CLASSES = re.compile(r"head\.classification_head\.module_list\.\d\.1\.")
 _CATEGORIES = FasterRCNN_ResNet50_FPN_V2_Weights.COCO_V1.meta["categories"]
 _OBJECTS = [index for index, name in enumerate(_CATEGORIES) if name != "N/A"]
 """Of the 91 rows of a COCO head, the background and the 80 ids that objects carry. No object ever
@@ -86,6 +88,6 @@ def _eighty(state: dict[str, Tensor]) -> dict[str, Tensor]:
     for name, value in state.items():
         if name.startswith("roi_heads.box_predictor.") and len(value) in (every, 4 * every):
             state[name] = torch.unflatten(value, 0, (every, -1))[kept].flatten(0, 1)
-        elif name.startswith("head.classification_head.") and len(value) % every == 0:
+        elif _SHOT_CLASSES.match(name) and len(value) % every == 0:
             state[name] = torch.unflatten(value, 0, (-1, every))[:, kept].flatten(0, 1)
     return state
