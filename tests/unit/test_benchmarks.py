@@ -129,6 +129,24 @@ def test_agreement_counts_boxes_both_ways(load: Any) -> None:
     }
 
 
+def test_errors_are_false_and_missed_boxes_and_cost_is_counted_in_objects(load: Any) -> None:
+    chosen = load("next_to_label")
+    truth = Detections.truth([[0, 0, 10, 10], [20, 20, 30, 30]], [0, 1])
+    found = Detections(
+        # a hit, the same object again, another class, too little overlap
+        [[0, 0, 10, 9], [0, 0, 10, 8], [20, 20, 30, 30], [25, 20, 35, 30]],
+        [0.9, 0.8, 0.7, 0.6],
+        [0, 0, 0, 1],
+    )
+    assert chosen._errors(found, truth) == 4  # three false, one missed
+    assert chosen._errors(Detections.empty(), truth) == 2
+    assert chosen._errors(found, Detections.empty()) == 4
+    assert chosen._errors(truth, truth) == 0
+    objects = np.array([10, 20, 5, 5, 5])
+    taken = chosen._as_many(objects, np.array([2, 3, 4, 0]), np.array([1]))
+    assert taken.tolist() == [2, 3, 4]  # 15 is as near to 20 as 25 is, and cheaper
+
+
 def test_every_side_takes_its_turn_and_the_first_changes(load: Any) -> None:
     predict = load("vendor_predict")
 
