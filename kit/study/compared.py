@@ -26,11 +26,18 @@ class Standing:
         difference: to the best of them, negative where it is worse; None for the best itself.
         p: of the difference, after Holm's correction over the family.
         family: how many comparisons were made together.
+        draws: of pictures, behind the p-value.
     """
 
     difference: Difference | None = None
     p: float | None = None
     family: int = 0
+    draws: int = 0
+
+    @property
+    def too_many(self) -> bool:
+        """Whether not even the smallest p-value would be significant."""
+        return self.family * 2 / (self.draws + 1) > ALPHA
 
     @property
     def tie(self) -> bool:
@@ -120,14 +127,15 @@ def standings(readings: Sequence[Reading]) -> dict[Setting, Standing]:
     found: dict[Setting, Standing] = {}
     for family in families.values():
         best, top = max(family, key=lambda member: member[1].mean)
+        draws = len(next(iter(top.drawn.values())))
         differences = {
             setting: compare(runs, top)
             for setting, runs in family
             if setting != best and set(runs.scores) & set(top.scores)
         }
         if differences:
-            found[best] = Standing(family=len(differences))
+            found[best] = Standing(family=len(differences), draws=draws)
         adjusted = holm([difference.p for difference in differences.values()])
         for (setting, difference), p in zip(differences.items(), adjusted, strict=True):
-            found[setting] = Standing(difference, p, len(differences))
+            found[setting] = Standing(difference, p, len(differences), draws)
     return found

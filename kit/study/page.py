@@ -162,7 +162,7 @@ def _method(told: Account) -> list[str]:
     lines = [
         "AP50 and AP are COCO's, on test pictures that neither training nor the choice of epochs "
         "and winners has seen. A mean is over seeds; the deviation is that of the seeds.",
-        f"Intervals hold 95 %. Test pictures are drawn anew {RESAMPLES} times, and the seeds' mean "
+        f"Intervals are 95 %. Test pictures are drawn anew {RESAMPLES} times, and the seeds' mean "
         "is moved by Student's t with their deviation. Since two or three seeds tell little about "
         "it, the usual deviation of the other settings on the same pictures counts like "
         f"{LENT} more seeds. Where no setting has a second seed, an interval is over pictures "
@@ -172,7 +172,7 @@ def _method(told: Account) -> list[str]:
         f"pictures, p above {ALPHA:g} after Holm's correction over the comparisons with that best.",
         "A published figure is beaten only where the lower end of our interval is above it. "
         "Published figures are of one run on pictures of their own.",
-        "The winner of a dataset never looks at test: the best mean AP on valid" + within + ", or "
+        "A dataset's winner is chosen without test: the best mean AP on valid" + within + ", or "
         "the cheapest of those within one standard error of it (over seeds, pooled; "
         f"{ONE_SEED:g} where there is one seed). Cheaper is less time a picture, then less "
         "training.",

@@ -123,7 +123,7 @@ def learning_curves(rows: Sequence[Row]) -> Draw:
         for place, (row, histories) in enumerate(shown):
             loss, score = grid[2 * place : 2 * place + 2]
             answers = [_cell(loss, score, history) for history in histories]
-            loss.set_title(short(row.label, 42), fontsize=8.5)
+            loss.set_title(short(row.label, 52), fontsize=8.5)
             if bad := sum(answer.overfits is True for answer in answers):
                 text = f"{bad} of {len(answers)} overfit"
                 score.set_title(text, fontsize=8.5, color=_WARN, loc="right")
@@ -202,7 +202,9 @@ def _x_axis(axes: Axes, places: Sequence[float], *, log: bool) -> None:
     for place in range(len(places) - 2, -1, -1):
         if span[kept[-1]] - span[place] >= room:
             kept.append(place)
-    axes.set_xticks([places[place] for place in kept], [f"{places[place]:g}" for place in kept])
+    form = ".0f" if log else "g"  # counts are means over cells
+    shown = [places[place] for place in kept]
+    axes.set_xticks(shown, [format(place, form) for place in shown])
 
 
 def _cell(loss: Axes, score: Axes, history: Sequence[Mapping[str, Any]]) -> Overfit:

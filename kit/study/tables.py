@@ -101,13 +101,19 @@ def overfitted(readings: Sequence[Reading]) -> Table | Text:
     answers = [(each.result, overfitting(each.history())) for each in finished]
     judged = sum(answer.overfits is not None for _, answer in answers)
     body: list[list[Shown]] = [
-        [str(result.cell), f"{answer.rise:+.0%}", answer.since, result.best_epoch, answer.lost]
+        [
+            str(result.cell),
+            f"{100 * answer.rise:+.0f} %",
+            answer.since,
+            result.best_epoch,
+            answer.lost,
+        ]
         for result, answer in answers
         if answer.overfits and answer.rise is not None
     ]
     note = (
         f"{len(body)} of {judged} cells overfit: valid loss, averaged over {STRIP} epochs, ends "
-        f"more than {RISE:.0%} above its lowest while train loss is lower than it was there "
+        f"more than {100 * RISE:g} % above its lowest while train loss is lower than it was there "
         "(the generalization loss of Prechelt 1998)."
     )
     if judged < len(answers):
@@ -184,6 +190,11 @@ def _note(grid: Grid, rows: Sequence[Row]) -> str:
     alone = [runs for row in rows if (runs := row.reading.ap50) and runs.usual is None]
     if any(len(runs.scores) == 1 for runs in alone):
         lines.append("With one seed the interval is over test pictures alone.")
+    if any(row.standing is not None and row.standing.too_many for row in rows):
+        lines.append(
+            "There are too many rows on the same pictures: after Holm's correction the drawn "
+            "pictures can't tell any difference, so every row would be a tie."
+        )
     lines += [f"{row.label}: {gap}." for row in rows for gap in row.reading.gaps]
     sources = dict.fromkeys(each.source for each in grid.published)
     if sources:

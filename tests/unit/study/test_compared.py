@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from kit.data.sampling import Draw
+from kit.evaluate.intervals import Resampled
 from kit.evaluate.paired import compare, holm
 from kit.study.cell import Cell, Setting
 from kit.study.compared import ALPHA, Row, rows_of
 from kit.study.reading import Reader, Reading
 from kit.study.results import Finished
 from kit.study.study import Grid, Published
+from kit.study.tables import accuracy
 
 Fabricate = Callable[..., list[Finished]]
 DRAWS = (Draw(fraction=0.25), Draw(fraction=0.5), Draw(fraction=0.75), Draw())
@@ -48,6 +51,23 @@ def test_ties_are_differences_to_the_best_that_holm_does_not_reject(rows: list[R
     assert [bool(row.standing and row.standing.tie) for row in rows[:2]] == [False, False]
     close = rows[2 if best == 3 else 3].standing
     assert str(close).startswith("tie (")
+
+
+def test_too_many_comparisons_for_the_draws_are_said_to_be(grid: Grid, rows: list[Row]) -> None:
+    assert "too many rows" not in str(accuracy(grid, rows).note)
+    few = [
+        replace(
+            row.reading,
+            trials=tuple(
+                replace(t, resampled=Resampled(t.resampled.ap[:100], t.resampled.ap50[:100]))
+                for t in row.reading.trials
+            ),
+        )
+        for row in rows
+    ]
+    told = rows_of(grid, few)
+    assert all(row.standing is not None and row.standing.too_many for row in told)
+    assert "too many rows" in str(accuracy(grid, told).note)
 
 
 def test_rows_are_told_apart_by_what_differs(rows: list[Row]) -> None:
