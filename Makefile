@@ -24,7 +24,7 @@ define part
 	echo "--- $(1): $$((SECONDS - began)) s"
 endef
 
-.PHONY: help setup quickstart test slow lock clean
+.PHONY: help setup quickstart study test slow lock clean
 
 help:  ## what there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -43,6 +43,9 @@ $(READY):
 
 quickstart: setup  ## the whole path on the embedded demo set
 	@$(BIN)/kit quickstart
+
+study: setup  ## the smallest study: a grid on the embedded set, a few minutes
+	@$(BIN)/kit study smoke --out runs/smoke
 
 test: setup  ## style, types, import direction and all quick tests
 	$(call part,ruff check,$(BIN)/ruff check --quiet .)
