@@ -10,7 +10,8 @@
    seed it can't be known, and 0.01 AP stands for it.
 4. The cheaper takes less time a picture; at the same time, or where it isn't known, less training;
    at the same cost the better one wins.
-5. Of the winner's cells, the bundle with the highest AP on valid is the one to export.
+5. Of the winner's cells, the bundle with the highest AP on valid is the one to export. Of a
+   setting with folds there is none: each of its detectors left pictures out to be tested on.
 """
 
 from __future__ import annotations
@@ -86,8 +87,8 @@ class Ruling:
 
     @property
     def export(self) -> str | None:
-        """The line that carries the winner's best bundle on."""
-        if self.winner is None:
+        """The line that carries the winner's best bundle on; None where there is none."""
+        if self.winner is None or self.winner.setting.folds is not None:
             return None
         best = self.winner.cells[0]
         out = best.directory.parents[1] / WINNERS / re.sub(r"[^\w.-]+", "-", self.dataset)
@@ -107,6 +108,8 @@ class Ruling:
             text += f", one of {len(self.ties)} that tie, none of them cheaper"
         if won.milliseconds is not None:
             text += f"; {won.milliseconds:.1f} ms a picture"
+        if won.setting.folds is not None:
+            text += "; to be trained on all pictures, since its detectors left out a fold each"
         return text
 
 

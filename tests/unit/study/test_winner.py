@@ -151,3 +151,5 @@ def test_folds_are_judged_among_themselves(smears: Path, fabricate: Fabricate) -
     assert rulings[1].dataset.endswith(", 2 folds")
     assert rulings[1].winner is not None
     assert rulings[1].winner.seeds == 1
+    assert rulings[1].export is None, "kit export could not find the pictures of its gate"
+    assert "to be trained on all pictures" in str(rulings[1])
