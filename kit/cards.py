@@ -158,7 +158,8 @@ class Recipe:
         warmup: steps, as a fraction of all steps.
         epochs: passes over the training pictures.
         batch: pictures per optimizer step, over all devices.
-        size: side of the square input in pixels; None takes the model card's.
+        size: side of the square input in pixels; None takes the model card's, or looks at the
+            objects where ``object_side`` is set.
         fit: ``letterbox`` or ``stretch``; None takes the model card's.
         patience: epochs without a better AP on valid before it stops; None never stops early.
         ema: horizon of the weight average, as a fraction of all steps; 0 turns it off.
@@ -167,7 +168,10 @@ class Recipe:
             has, for batches too small to tell.
         views: ways each picture is drawn in, which come again epoch by epoch, so that frozen
             features of them can be kept; None draws every picture anew.
+        object_side: where ``size`` is None, it is chosen so that nine objects of ten have at least
+            this side in input pixels, up to the model card's size.
         mosaic: probability of a four-picture mosaic; off for the last ``plain`` share of epochs.
+        mixup: probability that two pictures are laid over each other; off with the mosaic.
         augment: albumentations transforms, ``{Name: {argument: value}}`` each, in order.
         extra: settings only one family knows; it checks them.
     """
@@ -190,7 +194,9 @@ class Recipe:
     clip: float | None = 10.0
     norm: Literal["train", "frozen"] = "train"
     views: int | None = None
-    mosaic: float = 0.0
+    object_side: int | None = None
+    mosaic: float | None = 0.0
+    mixup: float | None = 0.0
     plain: float = 0.3
     augment: tuple[Mapping[str, Mapping[str, Any]], ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
@@ -205,7 +211,12 @@ class Recipe:
                 ("warmup, plain and ema must lie in 0..1", not 0 <= self.warmup <= 1),
                 ("warmup, plain and ema must lie in 0..1", not 0 <= self.plain <= 1),
                 ("warmup, plain and ema must lie in 0..1", not 0 <= self.ema <= 1),
-                ("mosaic must lie in 0..1", not 0 <= self.mosaic <= 1),
+                ("mosaic must lie in 0..1", not 0 <= (self.mosaic or 0) <= 1),
+                ("mixup must lie in 0..1", not 0 <= (self.mixup or 0) <= 1),
+                (
+                    "object_side must be positive",
+                    self.object_side is not None and self.object_side < 1,
+                ),
                 ("epochs must be positive", self.epochs is not None and self.epochs < 1),
                 ("batch must be positive", self.batch < 1),
                 ("views must be positive", self.views is not None and self.views < 1),
@@ -222,7 +233,7 @@ class Recipe:
     @property
     def repeats(self) -> bool:
         """Whether a picture is drawn the same again."""
-        return self.views is not None or not (self.mosaic or self.augment)
+        return self.views is not None or not (self.mosaic or self.mixup or self.augment)
 
 
 class Card(Protocol):

@@ -34,6 +34,11 @@ KEPT = 0.25
 can't be told."""
 
 
+MIXED = (32.0, 32.0)
+"""Of the Beta distribution of how much of the first picture is seen in a mix: about half, as
+detectors have it, so that the objects of both can be told."""
+
+
 class Augment:
     """Turns a picture into a training input of ``size`` pixels.
 
@@ -62,6 +67,7 @@ class Augment:
         pool: int,
         *,
         mosaic: float,
+        mixup: float = 0.0,
     ) -> Boxed:
         """Draw one training input.
 
@@ -69,27 +75,41 @@ class Augment:
             seed: of this draw.
             load: gives picture and boxes of an index, the longer side at most ``size``.
             index: picture to draw.
-            pool: number of pictures a mosaic may take its other three from.
+            pool: number of pictures that others may be taken from.
             mosaic: probability of a mosaic.
+            mixup: probability that a second input is laid over it, half transparent.
 
         Returns:
             A picture ``(size, size, 3)`` and its boxes.
         """
         rng = np.random.default_rng([*seed])
-        if rng.random() < mosaic:
-            others = [load(int(i)) for i in rng.integers(pool, size=3)]
-            done = self._run(
-                self._mosaic,
-                load(index),
-                rng,
-                mosaic_metadata=[
-                    {"image": picture, "bboxes": boxes, "labels": labels}
-                    for picture, boxes, labels in others
-                ],
-            )
-        else:
-            done = _pad(load(index), self._size, self._fill)
+        done = self._place(rng, load, index, pool, mosaic)
+        if mixup and rng.random() < mixup:
+            over = self._place(rng, load, int(rng.integers(pool)), pool, mosaic)
+            done = _mix(done, over, float(rng.beta(*MIXED)))
         return done if self._listed is None else self._run(self._listed, done, rng)
+
+    def _place(
+        self,
+        rng: np.random.Generator,
+        load: Callable[[int], Boxed],
+        index: int,
+        pool: int,
+        mosaic: float,
+    ) -> Boxed:
+        """A picture in its square, alone or in a mosaic."""
+        if rng.random() >= mosaic:
+            return _pad(load(index), self._size, self._fill)
+        others = [load(int(i)) for i in rng.integers(pool, size=3)]
+        return self._run(
+            self._mosaic,
+            load(index),
+            rng,
+            mosaic_metadata=[
+                {"image": picture, "bboxes": boxes, "labels": labels}
+                for picture, boxes, labels in others
+            ],
+        )
 
     @staticmethod
     def _run(compose: A.Compose, boxed: Boxed, rng: np.random.Generator, **more: Any) -> Boxed:
@@ -101,6 +121,13 @@ class Augment:
             np.asarray(done["bboxes"], np.float64).reshape(-1, 4),
             np.asarray(done["labels"], np.int64).reshape(-1),
         )
+
+
+def _mix(one: Boxed, other: Boxed, share: float) -> Boxed:
+    """Two inputs laid over each other, with the objects of both."""
+    picture = cv2.addWeighted(one[0], share, other[0], 1 - share, 0)
+    boxes, labels = (np.concatenate(pair) for pair in zip(one[1:], other[1:], strict=True))
+    return np.asarray(picture, np.uint8), boxes, labels
 
 
 def _mosaic(size: int) -> A.OneOf:

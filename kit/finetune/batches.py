@@ -23,6 +23,8 @@ from kit.pixels import read_picture
 from kit.runtime.fit import Fit
 from kit.types import Ignore
 
+PLAIN = {"mosaic": 0.0, "mixup": 0.0}
+
 Place = tuple[int, int, int]
 """Epoch, position within it, and index of the picture."""
 
@@ -102,7 +104,8 @@ class Draws(TorchDataset[tuple[Boxed, str]]):
         self, pictures: Pictures, augment: Augment, recipe: Recipe, epochs: int, seed: int
     ):
         self._pictures, self._augment, self._seed = pictures, augment, seed
-        self._mosaic, self._views = recipe.mosaic, recipe.views
+        self._mixing = {"mosaic": recipe.mosaic or 0.0, "mixup": recipe.mixup or 0.0}
+        self._views = recipe.views
         self._plain_from = epochs - round(recipe.plain * epochs)
 
     def __getitem__(self, place: Place) -> tuple[Boxed, str]:
@@ -113,7 +116,7 @@ class Draws(TorchDataset[tuple[Boxed, str]]):
             self._pictures.load,
             index,
             len(self._pictures),
-            mosaic=self._mosaic if epoch < self._plain_from else 0.0,
+            **(self._mixing if epoch < self._plain_from else PLAIN),
         )
         return (picture, boxes, labels), self._pictures.faults.get(index, "")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kit import __version__
-from kit.binding import plain, replace
+from kit.binding import plain
 from kit.cards import ModelCard, Recipe
 from kit.data.dataset import Dataset
 from kit.data.manifest import Manifest
@@ -20,13 +19,6 @@ from kit.finetune.plan import Plan
 
 MEAN_VAR = "mean-var"
 """The start that keeps the scale of pretrained weights and none of their features."""
-
-STEPS = 1000
-"""Optimizer steps the default schedule aims at: enough to settle from pretrained weights, whatever
-the number of pictures, as in the BiT-HyperRule (Kolesnikov et al., 2020), which fixes steps too."""
-
-EPOCHS = (30, 150)
-"""Fewest and most epochs the default schedule chooses."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,35 +70,6 @@ class Job:
         return sha256_json(self.facts())
 
 
-def choose(recipe: Recipe, **chosen: Any) -> Recipe:
-    """The recipe with what the user set; None means not set.
-
-    Raises:
-        UsageError: out of range.
-    """
-    given = {name: value for name, value in chosen.items() if value is not None}
-    try:
-        return replace(recipe, **given)
-    except ValueError as error:
-        options = " ".join(f"--{name} {value}" for name, value in given.items())
-        raise UsageError(str(error), where=options) from error
-
-
-def resolve(recipe: Recipe, model: ModelCard, pictures: int, **chosen: Any) -> Recipe:
-    """Fill in what the recipe leaves open, from the dataset alone, so that studies don't tune.
-
-    Args:
-        pictures: in the training sample.
-        chosen: what the user set; None means not set.
-    """
-    recipe = choose(recipe, **chosen)
-    epochs = recipe.epochs or min(
-        max(math.ceil(STEPS * recipe.batch / max(pictures, 1)), EPOCHS[0]), EPOCHS[1]
-    )
-    lr = recipe.lr or {"adamw": 0.001, "sgd": 0.01}[recipe.optimizer]
-    return replace(recipe, epochs=epochs, lr=lr, size=recipe.size or model.input.size)
-
-
 def open_run(directory: Path, job: Job, *, resume: bool) -> None:
     """Make the run's directory, or check that it holds this very run.
 
@@ -140,7 +103,7 @@ def open_run(directory: Path, job: Job, *, resume: bool) -> None:
 def _told(recipe: Recipe) -> dict[str, Any]:
     """The recipe's fields; those that came later only where they are set, so that runs from before
     are still known again."""
-    unset = {"views": None}
+    unset = {"views": None, "mixup": 0.0, "object_side": None}
     told = plain(recipe).items()
     return {name: value for name, value in told if unset.get(name, ...) != value}
 

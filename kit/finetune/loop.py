@@ -114,7 +114,7 @@ class Loop:
         parts = find_parts(self._averaged, self._layout, size)
         if not parts:
             return None
-        inputs = len(job.train) * (recipe.views or 1) * (2 if recipe.mosaic else 1)
+        inputs = len(job.train) * (recipe.views or 1) * (2 if recipe.mosaic or recipe.mixup else 1)
         count = len(job.valid) + TRAIN_SCORED + (inputs if recipe.repeats else 0)
         return Front(self._averaged, parts, Shelf(count, limit=limit, directory=self._directory))
 

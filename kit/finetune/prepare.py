@@ -14,8 +14,9 @@ from kit.data.manifest import Manifest
 from kit.data.source import open_source
 from kit.errors import DataError, UsageError, WeightsError
 from kit.files import sha256_file
-from kit.finetune.job import MEAN_VAR, Job, choose, resolve
+from kit.finetune.job import MEAN_VAR, Job
 from kit.finetune.plan import Plan, parse
+from kit.finetune.rule import choose, measure, resolve
 from kit.progress import SILENT, Progress
 from kit.weights import require
 
@@ -69,13 +70,14 @@ def prepare(
     digest = None
     if weights is not None:
         digest = sha256_file(weights / "card.json" if weights.is_dir() else weights)
+    pictures = dataset.take(train)
     return Job(
         model=card,
-        recipe=resolve(settings, card, len(train.ids)),
+        recipe=resolve(settings, card, measure(pictures)),
         start=start,
         weights=weights,
         weights_sha256=digest,
-        train=dataset.take(train),
+        train=pictures,
         valid=dataset.take(valid),
         train_manifest=train,
         valid_manifest=valid,

@@ -9,7 +9,7 @@ from kit.cards import ModelCard, Recipe, card_names, load_card
 from kit.data import smear
 from kit.families import load_family
 from kit.finetune.augment import Augment, Boxed
-from kit.finetune.job import EPOCHS, resolve
+from kit.finetune.rule import EPOCHS, Extent, resolve
 
 MODEL = load_card(ModelCard, "yolov8n")
 
@@ -21,12 +21,14 @@ def recipe(request: pytest.FixtureRequest) -> Recipe:
 
 @pytest.mark.parametrize("pictures", [1, 50, 205, 100_000])
 def test_the_schedule_comes_from_the_dataset_alone(recipe: Recipe, pictures: int) -> None:
-    chosen = resolve(recipe, MODEL, pictures)
+    extent = Extent(pictures, 10 * pictures, 0.1)
+    chosen = resolve(recipe, MODEL, extent)
     assert chosen.epochs is not None
     assert EPOCHS[0] <= chosen.epochs <= EPOCHS[1]
     assert chosen.lr is not None
     assert chosen.size is not None
-    assert resolve(recipe, MODEL, pictures, epochs=7, size=96, batch=3).epochs == 7
+    assert None not in (chosen.mosaic, chosen.mixup)
+    assert resolve(recipe, MODEL, extent, epochs=7, size=96, batch=3).epochs == 7
 
 
 def test_its_augmentation_runs_and_keeps_most_objects(recipe: Recipe) -> None:

@@ -12,8 +12,9 @@ from kit.data.source import open_source
 from kit.data.split import split
 from kit.files import sha256_file
 from kit.finetune.engine import Machine
-from kit.finetune.job import Job, resolve
+from kit.finetune.job import Job
 from kit.finetune.plan import parse
+from kit.finetune.rule import Extent, resolve
 from kit.finetune.train import train
 
 
@@ -47,7 +48,7 @@ def make_job(smears: Path):  # type: ignore[no-untyped-def]  # a factory with a 
         chosen = resolve(
             Recipe("test", **settings),  # type: ignore[arg-type]
             card,
-            8,
+            Extent(8, 80, 0.1),
             epochs=epochs,
             batch=batch,
             size=64,
