@@ -66,6 +66,7 @@ def curve_page(job: Job, standing: Standing) -> Page:
             ("Training pictures", len(job.train)),
             ("Valid pictures", len(job.valid)),
             ("Start", job.start),
+            *([("Plan", str(job.plan))] if job.plan else []),
             ("Recipe", recipe.name),
             ("Input (px)", recipe.size),
             ("Seed", job.seed),

@@ -1,7 +1,8 @@
 """The one training loop, for every family.
 
-``prepare`` turns what the user asks for into a ``job``: what is trained on what, and from where.
-``train`` trains it: on an ``engine``, through ``preflight`` and ``loop``; ``start``, ``batches``,
+``prepare`` turns what the user asks for into a ``job``: what is trained on what, from where, by
+which ``plan``; a ``rule`` fills in what the recipe leaves open. ``train`` trains it: on an
+``engine``, through ``preflight`` and ``loop``; ``layout``, ``start``, ``front``, ``batches``,
 ``augment``, ``optimise``, ``validate`` and ``state`` are the loop's parts, as it meets them.
 """
 

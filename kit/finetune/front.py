@@ -14,6 +14,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -21,8 +22,12 @@ from torch import Tensor, nn
 from torch.utils._pytree import TreeSpec, tree_flatten, tree_unflatten
 
 from kit.families import Loss, Targets
+from kit.finetune.job import Job
 from kit.finetune.layout import Layout
 from kit.finetune.shelf import Shelf
+
+TRAIN_SCORED = 32
+"""Training pictures that are scored each epoch, so that overfitting is seen."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +127,28 @@ class Front:
 
 class _Reached(Exception):
     """The pass has gone as far as it need; not an error."""
+
+
+def make_front(
+    loss: Loss, layout: Layout, job: Job, size: int, *, limit: int, directory: Path
+) -> Front | None:
+    """A front with room for the features of all valid pictures, and of all training inputs where
+    they come again; None where nothing can be kept.
+
+    Args:
+        size: side of the input in pixels.
+        limit: bytes of memory.
+        directory: on whose disk they may lie instead.
+    """
+    parts = find_parts(loss, layout, size)
+    if not parts:
+        return None
+    recipe, inputs = job.recipe, 0
+    if recipe.repeats:  # with and without the mosaic, which ends
+        ways = (recipe.views or 1) * (2 if recipe.mosaic or recipe.mixup else 1)
+        inputs = len(job.train) * ways
+    count = len(job.valid) + TRAIN_SCORED + inputs
+    return Front(loss, parts, Shelf(count, limit=limit, directory=directory))
 
 
 def given(front: Front | None, network: nn.Module, images: Tensor) -> AbstractContextManager[None]:

@@ -31,15 +31,14 @@ from kit.finetune.batches import (
     slice_batch,
     steps_per_epoch,
 )
-from kit.finetune.front import Front, find_parts, given
+from kit.finetune.front import given, make_front
 from kit.finetune.interrupt import Interrupt
 from kit.finetune.job import Job
 from kit.finetune.layout import Layout
 from kit.finetune.optimise import Average, freeze_norm, make_optimizer, rate
 from kit.finetune.preflight import halve, preflight
-from kit.finetune.shelf import Shelf
 from kit.finetune.state import Standing, load_state, save_best, save_history, save_state
-from kit.finetune.validate import TRAIN_SCORED, Watch
+from kit.finetune.validate import Watch
 from kit.progress import SILENT, Progress
 
 MEMORY_SHARE = 0.3
@@ -97,7 +96,10 @@ class Loop:
 
         room = int(psutil.virtual_memory().available * MEMORY_SHARE)
         limit = room // max(1, (workers + 1) * fabric.world_size)
-        front = self._make_front(card.input.size, limit)
+        self._averaged.advance(0, self._epochs)
+        front = make_front(
+            self._averaged, layout, job, card.input.size, limit=limit, directory=directory
+        )
         self._front = front if recipe.repeats else None
         pictures = Pictures(job.train, card.input, limit=limit)
         augment = Augment(recipe, card.input.size, card.input.fill)
@@ -105,18 +107,6 @@ class Loop:
         self._watch = Watch(job, card, limit=limit, front=front)
         self._faults: set[str] = set()
         self.standing = Standing()
-
-    def _make_front(self, size: int, limit: int) -> Front | None:
-        """Keeps features of what is frozen: of all valid pictures, and of training inputs where
-        they come again."""
-        job, recipe = self._job, self._job.recipe
-        self._averaged.advance(0, self._epochs)
-        parts = find_parts(self._averaged, self._layout, size)
-        if not parts:
-            return None
-        inputs = len(job.train) * (recipe.views or 1) * (2 if recipe.mosaic or recipe.mixup else 1)
-        count = len(job.valid) + TRAIN_SCORED + (inputs if recipe.repeats else 0)
-        return Front(self._averaged, parts, Shelf(count, limit=limit, directory=self._directory))
 
     def restore(self) -> bool:
         """Go on from the directory's last state, if there is one."""

@@ -17,16 +17,13 @@ from kit.errors import DataError
 from kit.evaluate.coco import Scores, score
 from kit.families import Loss, Part
 from kit.finetune.batches import make_targets
-from kit.finetune.front import Front, given
+from kit.finetune.front import TRAIN_SCORED, Front, given
 from kit.finetune.job import Job
 from kit.pixels import read_picture
 from kit.runtime.detector import EVALUATION_FLOOR
 from kit.runtime.fit import Fit, Placement
 from kit.runtime.suppress import decode
 from kit.types import Detections, Ignore, Picture
-
-TRAIN_SCORED = 32
-"""Training pictures that are scored each epoch, so that overfitting is seen."""
 
 
 class Watch:

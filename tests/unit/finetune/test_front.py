@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 
 from kit.cards import Recipe
 from kit.families import Targets, load_family
-from kit.finetune import loop as loop_module
+from kit.finetune import front as front_module
 from kit.finetune.engine import Machine
 from kit.finetune.front import Front, find_parts, given
 from kit.finetune.layout import lay_out
@@ -85,7 +85,7 @@ def test_it_is_the_training_that_passes_everything_through(
     """Up to rounding: a batch is summed in another order than its pictures."""
     step = {"epochs": 1, "batch": 8, "optimizer": "sgd", "lr": 1.0, "ema": 0.0, **PLAIN}
     train(make_job(start=learnt, **step), tmp_path / "kept", CPU)
-    monkeypatch.setattr(loop_module, "find_parts", lambda *arguments: ())
+    monkeypatch.setattr(front_module, "find_parts", lambda *arguments: ())
     train(make_job(start=learnt, **step), tmp_path / "passed", CPU)
     one, other = last(tmp_path / "kept"), last(tmp_path / "passed")
     before = load_file(learnt / WEIGHTS)
