@@ -13,6 +13,8 @@ from pydantic import AfterValidator
 from kit.binding import STRICT
 from kit.cards import Card, DatasetCard, ModelCard, Recipe, card_names
 from kit.data.sampling import ALL, Draw
+from kit.errors import UsageError
+from kit.finetune.plan import parse
 from kit.study.cell import Cell, Setting
 
 
@@ -29,9 +31,19 @@ def _known(kind: type[Card], *, folders: bool = False) -> Callable[[str], str]:
     return check
 
 
+def _plan(text: str) -> str:
+    """A plan's notation or name; which stages there are depends on the model."""
+    try:
+        parse(text)
+    except UsageError as error:
+        raise ValueError(error.what) from error
+    return text
+
+
 Model = Annotated[str, AfterValidator(_known(ModelCard))]
 Source = Annotated[str, AfterValidator(_known(DatasetCard, folders=True))]
 RecipeName = Annotated[str, AfterValidator(_known(Recipe))]
+Plan = Annotated[str, AfterValidator(_plan)]
 
 
 @dataclass(frozen=True)
@@ -76,7 +88,7 @@ class Grid:
     datasets: tuple[Source, ...]
     draws: tuple[Draw, ...] = (ALL,)
     starts: tuple[str, ...] = ("coco",)
-    plans: tuple[str | None, ...] = (None,)
+    plans: tuple[Plan | None, ...] = (None,)
     recipes: tuple[RecipeName, ...] = ("default",)
     seeds: tuple[int, ...] = (0,)
     size: int | None = None

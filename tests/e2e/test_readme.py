@@ -31,7 +31,20 @@ SHORTER = (
     (r"--epochs \d+", "--epochs 1"),
     (r"--size \d+", "--size 96"),
     (r"\bkit bench(?!.*--seconds)", "kit bench --seconds 1"),
+    (r"\bkit study smoke\b", "kit study tiny.yaml"),
 )
+TINY = """\
+about: the smoke study, shortened?
+grids:
+  - title: Samples
+    models: [yolov8n]
+    datasets: [blood-smears]
+    draws: [{fraction: 0.25}, {fraction: 0.5}, {fraction: 1}]
+    starts: [random]
+    recipes: [quickstart]
+    size: 64
+    epochs: 1
+"""
 
 
 @dataclass(frozen=True)
@@ -170,6 +183,7 @@ def test_the_sessions_work(
     user = new_user(
         KIT_DATA=str(data), KIT_WEIGHTS=str(weights), PATH=f"{tmp_path}:{os.environ['PATH']}"
     )
+    (user.folder / "tiny.yaml").write_text(TINY)
     for command in (shorter(command) for block in sessions for command in typed(block)):
         if command.startswith("make "):
             continue

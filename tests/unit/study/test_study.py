@@ -24,6 +24,7 @@ grids:
     datasets: [bccd, nowhere]
     draws: [{fraction: 1.5}, {rule: fair, images: 3}, {images: 3, objects: 4}, {images: 0}]
     recipes: [defualt]
+    plans: [head-only, F1-x]
   - title: b
     datasets: [bccd]
     models: [yolov8n]
@@ -47,11 +48,12 @@ def test_all_mistakes_are_told_at_once_with_their_lines(tmp_path: Path) -> None:
         (7, "one budget, not images and objects"),
         (7, "images must be above 0"),
         (8, "'defualt'"),
-        (9, "seeds must not be empty"),
-        (9, "folds must be at least 2"),
+        (9, "'F1-x' is no part of a plan"),
+        (10, "seeds must not be empty"),
+        (10, "folds must be at least 2"),
     ):
         assert any(f"line {line}:" in each and part in each for each in told), (line, part, told)
-    assert len(told) == 10
+    assert len(told) == 11
 
 
 def grid(**changes: object) -> Study:
