@@ -168,6 +168,8 @@ def _machine(args: argparse.Namespace) -> tuple[Machine, int]:
     from kit.finetune.engine import Machine, gpus
     from kit.runtime.machine import cores
 
+    if args.ray is not None:
+        return Machine(args.device, 1, args.threads), args.jobs or 1
     jobs = args.jobs or gpus(args.device) or 1
     threads = args.threads or max(1, cores() // jobs)
     return Machine(args.device, 1, threads), jobs

@@ -10,6 +10,7 @@ import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,8 @@ def run_on_ray(
     """Do the tasks, as many at a time as the cluster has room for.
 
     Args:
-        machine: its threads are what a cell asks of a node, beside a GPU where the cluster has any.
+        machine: its threads are what a cell asks of a node, beside a GPU where the cluster has any;
+            None shares each node's cores out, one cell for each GPU, else one.
         address: of the cluster; ``auto`` is the one this machine belongs to, ``local`` starts one
             of this machine alone.
 
@@ -43,7 +45,8 @@ def run_on_ray(
     """
     ray = _connect(address)
     try:
-        wanted = {"num_cpus": machine.threads or 1, "num_gpus": int(_has_gpus(ray, machine))}
+        threads, gpu = _share(ray, machine)
+        machine, wanted = replace(machine, threads=threads), {"num_cpus": threads, "num_gpus": gpu}
         # a fresh process for each cell: what one leaves behind can't harm another
         remote: Any = ray.remote(**wanted, max_calls=1, max_retries=RETRIES)(_on_worker)
         under_way = {}
@@ -85,8 +88,12 @@ def _connect(address: str) -> Any:
     return ray
 
 
-def _has_gpus(ray: Any, machine: Machine) -> bool:
-    return machine.device != "cpu" and ray.cluster_resources().get("GPU", 0) >= 1
+def _share(ray: Any, machine: Machine) -> tuple[int, int]:
+    """Threads and GPUs a cell asks for, so that every node can take one."""
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    with_gpu = [node for node in nodes if node.get("GPU", 0) >= 1 and machine.device != "cpu"]
+    cores = [node.get("CPU", 1) // (node["GPU"] if with_gpu else 1) for node in with_gpu or nodes]
+    return machine.threads or max(1, int(min(cores))), int(bool(with_gpu))
 
 
 def _on_worker(directory: str, machine: Machine) -> int:
