@@ -78,8 +78,9 @@ def _plan(args: argparse.Namespace, study: Study, out: Output) -> tuple[dict[str
     ]
     if rows:
         out.table("to do", ["cell", "pictures x epochs", "about"], rows)
-    for cell, reason in tasks.not_run.items():
-        out.print(f"not run: {cell}: {reason}")
+    for reason, cells in _by_reason(tasks.not_run).items():
+        more = f" and {len(cells) - 1} more" if len(cells) > 1 else ""
+        out.print(f"not run: {cells[0]}{more}\n  {reason}")
     out.print(
         f"{len(tasks.done)} cells done, {len(tasks.to_do)} to do, {len(tasks.not_run)} that can't "
         f"be run here; about {_duration(sum(cost) / jobs)} with {jobs} at a time"
@@ -173,6 +174,13 @@ def _machine(args: argparse.Namespace) -> tuple[Machine, int]:
     jobs = args.jobs or gpus(args.device) or 1
     threads = args.threads or max(1, cores() // jobs)
     return Machine(args.device, 1, threads), jobs
+
+
+def _by_reason(not_run: Mapping[Cell, str]) -> dict[str, list[Cell]]:
+    found: dict[str, list[Cell]] = {}
+    for cell, reason in not_run.items():
+        found.setdefault(reason, []).append(cell)
+    return found
 
 
 def _duration(seconds: float) -> str:
