@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from math import log
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ class Truth:
         tests: test pictures. spread: deviation of AP50 over them; ``together`` is the correlation
             between two detectors.
         training: deviation of a training. drawing: of a sample of the pool's size.
+        bend: how far it is from a power law: so much the exponent grows with log n.
     """
 
     name: str
@@ -38,9 +40,11 @@ class Truth:
     training: float = 0.01
     drawing: float = 0.005
     seeds: int = 3
+    bend: float = 0.0
 
     def ap50(self, pictures: float) -> float:
-        gap: float = (pictures / self.pool) ** -self.exponent
+        times = pictures / self.pool
+        gap: float = times ** -(self.exponent + self.bend * log(times))
         return self.ceiling - (self.ceiling - self.now) * gap
 
 
@@ -54,6 +58,8 @@ TRUTHS = (
     Truth("one seed", 0.92, 0.88, 0.7, seeds=1),
     Truth("five seeds, many test pictures", 0.95, 0.90, 0.6, seeds=5, tests=500, spread=0.005),
     Truth("restless training", 0.92, 0.88, 0.7, training=0.03),
+    Truth("no power law: ever faster", 0.92, 0.88, 0.7, bend=0.15),
+    Truth("no power law: ever slower", 0.92, 0.88, 0.7, bend=-0.1),
 )
 
 

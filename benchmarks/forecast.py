@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from statistics import median
@@ -189,13 +189,36 @@ def simulated(count: int, out: Path) -> int:
         "forecast-simulated",
         "Forecasts on simulated studies",
         f"{count} studies from each of {len(TRUTHS)} known curves: do the intervals hold what they "
-        "promise?",
+        "promise? Scores and their chance are as the model supposes, but for the two curves that "
+        "are no power law; what else may be different in practice, this can't tell.",
         tables,
         limits,
-        {"curves": [asdict(truth) for truth in TRUTHS], "studies": records},
+        {"curves": [asdict(truth) for truth in TRUTHS], "studies": _raw(records)},
         threads=None,
         out=out,
     )
+
+
+def _raw(records: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
+    """By curve and figure, a row a study: truth, median, ends of the 80 % and 95 % intervals."""
+    keys = ("now", "twice", "measured", "needed")
+    return {
+        name: {
+            **{
+                key: [
+                    " ".join(f"{value:.4f}" for value in _flat(row[key].values())) for row in rows
+                ]
+                for key in keys
+            },
+            "verdicts": [f"{row['near']}; {row['beyond']}" for row in rows],
+        }
+        for name, rows in records.items()
+    }
+
+
+def _flat(values: Iterable[Any]) -> Iterator[float]:
+    for value in values:
+        yield from value if isinstance(value, tuple) else (value,)
 
 
 def _inside(rows: Sequence[Mapping[str, Any]], what: str, level: str) -> Iterator[bool]:
