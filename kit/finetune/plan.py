@@ -8,8 +8,8 @@ Domains" (2016), over the numbered stages that ``kit show-stages MODEL`` prints:
     T5-9@0.1               tuned at this factor of the rate of new layers, instead of 0.2
     R:classes              the layers that depend on the classes, whatever their stage says
 
-Class-dependent layers are new wherever the classes differ from the start's, and then learn at the
-full rate in a tuned stage too.
+What the start leaves new (class-dependent layers, wherever the classes differ) learns at the full
+rate in a tuned stage too.
 """
 
 from __future__ import annotations
