@@ -38,7 +38,7 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
     from kit.cli.live import Live
     from kit.data import formats, smear
     from kit.data.doctor import examine, usable
-    from kit.data.sampling import sample
+    from kit.data.sampling import Draw, sample
     from kit.data.source import open_source
     from kit.data.split import split
     from kit.errors import RunFailed
@@ -72,7 +72,7 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
         out.note(str(warning))
 
     step("sample three quarters of the training pictures, classes balanced")
-    manifest = sample(usable(dataset), 0.75, rule="balanced", seed=args.seed)
+    manifest = sample(dataset, Draw(fraction=0.75), seed=args.seed)
     manifest.save(folder / "sample.json")
 
     step(f"train {MODEL} from {start} weights, {EPOCHS[start]} epochs")

@@ -1,21 +1,41 @@
-"""Choose part of the training pictures, at random or balanced over classes; write a manifest.
+"""Choose part of the training pictures, balanced over classes or at random; write a manifest.
 
-Samples of one rule and seed are nested: 25 % lies inside 50 %, and that inside 100 %.
+Samples of one rule and seed are nested: 25 % lies inside 50 %, and that inside 100 %; a number of
+pictures or objects goes on where another stopped, and 5 objects per class lie inside 10. Beside the
+manifest stands a plot of the classes before and after: half.svg for half.json.
 """
 
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from kit.cli.options import add_out, add_seed, add_source
+from kit.cli.options import add_group_by, add_out, add_seed, add_source, not_negative, positive
 from kit.cli.output import Output
+from kit.errors import UsageError
+
+if TYPE_CHECKING:
+    from kit.data.manifest import Manifest
+    from kit.data.sampling import Draw
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     add_source(parser)
-    parser.add_argument(
-        "--fraction", type=float, required=True, metavar="F", help="of the training pictures, 0..1"
+    budget = parser.add_mutually_exclusive_group(required=True)
+    budget.add_argument(
+        "--fraction", type=float, metavar="F", help="of the training pictures, 0..1"
+    )
+    budget.add_argument("--images", type=positive, metavar="N", help="so many pictures")
+    budget.add_argument(
+        "--objects",
+        type=positive,
+        metavar="N",
+        help="as near to so many labelled objects as can be",
+    )
+    budget.add_argument(
+        "--per-class", type=positive, metavar="K", help="few-shot: so many objects of each class"
     )
     rule = parser.add_mutually_exclusive_group()
     rule.add_argument(
@@ -24,11 +44,23 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         action="store_const",
         const="balanced",
         default="balanced",
-        help="classes as even as whole pictures allow (default)",
+        help="classes of objects as even as whole pictures allow (default)",
     )
     rule.add_argument(
-        "--random", dest="rule", action="store_const", const="random", help="a seeded shuffle"
+        "--random",
+        dest="rule",
+        action="store_const",
+        const="random",
+        help="classes as in the whole, stratified: the control",
     )
+    parser.add_argument(
+        "--least",
+        type=not_negative,
+        default=1,
+        metavar="K",
+        help="of each class, as soon as there is room (default 1)",
+    )
+    add_group_by(parser)
     add_seed(parser)
     add_out(parser, "manifest to write")
 
@@ -41,22 +73,60 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
     from kit.data.source import open_source
     from kit.files import refuse_existing
 
-    refuse_existing(args.out)
+    draw = _draw(args)
+    plot = args.out.with_suffix(".svg")
+    if plot == args.out:
+        raise UsageError("is the plot's name, not a manifest's", where=args.out, fix="use .json")
+    for path in (args.out, plot):
+        refuse_existing(path)
     found = open_source(args.source, progress=out)
     tell_notes(found, out)
     dataset = usable(found)
-    manifest = sample(dataset, args.fraction, rule=args.rule, seed=args.seed)
+    manifest = sample(dataset, draw, seed=args.seed, least=args.least, group_by=args.group_by)
+    pool = dataset.class_counts(dataset.split("train"))
     manifest.save(args.out)
-    pool, facts = dataset.class_counts(dataset.split("train")), manifest.facts
-    total = max(1, sum(pool.values()))
+    try:
+        _plot(plot, pool, manifest.class_counts)
+    except BaseException:
+        args.out.unlink()  # both or neither
+        raise
+    _show(manifest, pool, out)
+    out.print(f"wrote {args.out} and {plot}")
+    return {**plain(manifest), "sha256": manifest.sha256, "plot": str(plot)}
+
+
+def _draw(args: argparse.Namespace) -> Draw:
+    from kit.data.sampling import Draw
+
+    try:
+        return Draw(args.rule, **{name: getattr(args, name) for name in Draw.BUDGETS})
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def _plot(path: Path, before: Mapping[str, int], after: Mapping[str, int]) -> None:
+    from kit.files import write_text
+    from kit.report.plots import class_bars, svg_file
+
+    write_text(path, svg_file(class_bars(before, after)))
+
+
+def _show(manifest: Manifest, pool: Mapping[str, int], out: Output) -> None:
+    facts = manifest.facts
     rows: list[list[object]] = [
-        ["pictures", facts["pool"]["pictures"], None, len(manifest.ids), None]
+        [what, facts["pool"][what], None, facts["sample"][what], None]
+        for what in ("pictures", "objects")
     ]
+    if "groups" in facts:
+        rows.insert(0, ["groups", facts["groups"]["pool"], None, facts["groups"]["sample"], None])
     for name, count in manifest.class_counts.items():
-        before, after = pool[name] / total, count / max(1, manifest.objects)
+        before = pool[name] / max(1, facts["pool"]["objects"])
+        after = count / max(1, facts["sample"]["objects"])
         rows.append([name, pool[name], f"{before:.1%}", count, f"{after:.1%}"])
     bits = facts["entropy"]
     rows.append(["entropy (bits)", f"{bits['before']:.3f}", None, f"{bits['after']:.3f}", None])
-    out.table(f"{manifest.rule}, seed {args.seed}", ["", "train", "", "sample", ""], rows)
-    out.print(f"wrote {args.out}")
-    return {**plain(manifest), "sha256": manifest.sha256}
+    out.table(f"{manifest.rule}, seed {manifest.seed}", ["", "train", "", "sample", ""], rows)
+    if fewer := facts.get("fewer"):
+        names = ", ".join(f"{name} ({count} of {pool[name]})" for name, count in fewer.items())
+        wanted = facts["asked"].get("per_class", facts["least"])
+        out.note(f"the sample has fewer than {wanted} of {names}")

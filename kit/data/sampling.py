@@ -1,23 +1,27 @@
-"""Draw part of a dataset to learn from: one seeded ordering, of which every sample is a prefix.
+"""Draw part of a dataset to learn from: one seeded order a rule, of which every sample is a prefix.
 
-So 25 % lies inside 50 %, and that inside 100 %, for the same rule and seed.
+So 25 % lies inside 50 %, and that inside 100 %, and a number of pictures or objects goes on where
+another stopped. Few-shot samples, so many objects of each class, are prefixes of an order of their
+own: the rule's, without what brings nothing new (:func:`kit.data.ordering.shots`).
 """
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kit.binding import STRICT
 from kit.data.dataset import Dataset
-from kit.data.doctor import usable
+from kit.data.doctor import groups_of, usable
 from kit.data.manifest import Manifest
+from kit.data.ordering import Indices, Units, balanced, shots, stratified
 from kit.errors import DataError, UsageError
+
+RULES: Mapping[str, Callable[..., Indices]] = {"balanced": balanced, "random": stratified}
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,8 @@ class Draw:
         given = {name: getattr(self, name) for name in self.BUDGETS}
         given = {name: value for name, value in given.items() if value is not None}
         wrong = [f"{name} must be above 0" for name, value in given.items() if not value > 0]
+        if self.rule not in RULES:
+            wrong.append(f"rule must be one of {', '.join(RULES)}, it is {self.rule!r}")
         if len(given) > 1:
             wrong.append(f"there must be one budget, not {' and '.join(given)}")
         if self.fraction is not None and self.fraction > 1:
@@ -69,125 +75,166 @@ class Draw:
 
 ALL = Draw()
 
-Order = Callable[[NDArray[np.int64], np.random.Generator, int], NDArray[np.int64]]
-
 
 def sample(
     dataset: Dataset,
-    fraction: float,
+    draw: Draw,
     *,
-    rule: str = "balanced",
     seed: int = 0,
     split: str = "train",
+    least: int = 1,
+    group_by: str | None = None,
 ) -> Manifest:
-    """Choose a fraction of a split's pictures, at least one; only usable boxes count.
+    """Choose pictures of a split; only usable boxes count.
 
     Args:
-        fraction: of the pictures, above 0 and up to 1; rounded to a whole picture.
-        rule: ``random`` or ``balanced``.
+        least: each class of the pool is there so many times, or as often as the pool has it, as
+            soon as the budget allows.
+        group_by: see :func:`kit.data.doctor.groups_of`; groups are kept whole. Without it the
+            dataset's own are, where it has them.
 
     Returns:
         The pictures in the order they were drawn. Its facts: what was asked, pictures and objects
-        of pool and sample, and the entropy in bits of the distribution of objects over classes.
+        of pool and sample, the classes of which it has fewer than ``per_class`` or ``least`` ask
+        for, groups if there are any, and the entropy in bits of the distribution of objects over
+        classes.
 
     Raises:
-        UsageError: no such rule, or not a fraction.
-        DataError: no such split, or it has no pictures.
+        UsageError: ``least`` is negative, or ``group_by`` is wrong.
+        DataError: no such split, it has no pictures or less than the budget, a picture has no group
+            or can't be read.
     """
-    if rule not in RULES:
-        raise UsageError(f"there is no rule {rule!r}", fix=f"one of: {', '.join(RULES)}")
-    if not 0 < fraction <= 1:
-        raise UsageError(f"the fraction must be above 0 and at most 1, it is {fraction:g}")
+    if least < 0:
+        raise UsageError(f"least must not be negative, it is {least}")
     dataset = usable(dataset)
-    pool = dataset.split(split)
-    if not len(pool):
-        raise DataError(f"the {split} split has no pictures", where=dataset.source or dataset.root)
-    pool = np.array(sorted(pool, key=lambda index: dataset.ids[index]), np.int64)
-    counts = object_counts(dataset, pool)
-    size = max(1, int(fraction * len(pool) + 0.5))
-    order = RULES[rule](counts, np.random.default_rng(seed), size)
-    chosen = order[:size]
-    return dataset.manifest(
-        pool[chosen],
-        rule=f"{rule}, fraction {fraction:g} of {split}",
-        seed=seed,
-        fraction=fraction,
-        split=split,
-        pool={"pictures": len(pool), "objects": int(counts.sum())},
-        sample={"pictures": size, "objects": int(counts[chosen].sum())},
-        entropy={
-            "before": round(entropy(counts.sum(0)), 6),
-            "after": round(entropy(counts[chosen].sum(0)), 6),
-        },
-    )
+    pool = gather(dataset, split, group_by)
+    require_budget(pool.units, draw, split, dataset.source or dataset.root)
+    order = choose(pool.units, draw, seed=seed, least=least)
+    before, after = pool.units.total(), pool.units[order].total()
+    pictures = pool.pictures_of(order)
+    facts: dict[str, Any] = {
+        "asked": dict([draw.budget] if draw.budget else []),
+        "least": least,
+        "split": split,
+        "pool": {"pictures": len(pool.pictures), "objects": int(before.sum())},
+        "sample": {"pictures": len(pictures), "objects": int(after.sum())},
+        "entropy": {"before": round(entropy(before), 6), "after": round(entropy(after), 6)},
+    }
+    wanted = draw.per_class or least
+    if scarce := np.flatnonzero(after < wanted).tolist():
+        facts["fewer"] = {dataset.classes[label]: int(after[label]) for label in scarce}
+    rule = f"{draw} of {split}"
+    if least != 1:
+        rule += f", at least {least} of each class"
+    if pool.grouped:
+        facts["groups"] = {"by": group_by, "pool": len(pool.units), "sample": len(order)}
+        rule += ", groups whole"
+    return dataset.manifest(pictures, rule=rule, seed=seed, **facts)
 
 
-def random_order(
-    counts: NDArray[np.int64], rng: np.random.Generator, size: int
-) -> NDArray[np.int64]:
-    """A seeded shuffle."""
-    return rng.permutation(len(counts))[:size]
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """What can be drawn.
+
+    Attributes:
+        pictures: ``(P,)`` indices into the dataset, unit by unit.
+        units: pictures, or groups of them.
+        grouped: which of the two.
+    """
+
+    pictures: Indices
+    units: Units
+    grouped: bool
+
+    def pictures_of(self, units: Indices) -> Indices:
+        """The pictures of some units, in the order of the units."""
+        counts = self.units.pictures
+        starts = (np.cumsum(counts) - counts)[units]
+        ends = np.cumsum(counts[units])
+        shift = np.repeat(starts - ends + counts[units], counts[units])
+        return self.pictures[shift + np.arange(len(shift))]
 
 
-def balanced_order(
-    counts: NDArray[np.int64], rng: np.random.Generator, size: int
-) -> NDArray[np.int64]:
-    """Greedily the picture that adds most to ``f``, the sum over classes of ``log(1 + objects)``,
-    to which each class that is present adds a constant larger than all logarithms together.
-
-    Guaranteed: f is monotone and submodular, so every prefix reaches at least 1 - 1/e of the best f
-    of any choice of as many pictures (Nemhauser, Wolsey and Fisher 1978); and while classes are
-    missing each picture brings at least one, so C pictures hold all C classes. Only measured: that
-    the distribution of objects becomes more even. Pictures without objects add nothing and come
-    last.
+def gather(dataset: Dataset, split: str = "train", group_by: str | None = None) -> Pool:
+    """Count the objects of a split's pictures, or of its groups; the order of files is no matter.
 
     Args:
-        counts: ``(P, C)`` objects.
-        size: how much of the ordering is wanted; what comes first doesn't depend on it.
+        dataset: of usable boxes.
 
-    Returns:
-        ``(size,)`` rows of ``counts``.
+    Raises:
+        UsageError: ``group_by`` is wrong.
+        DataError: no such split, it has no pictures, or one of them has no group.
     """
-    rank = rng.permutation(len(counts))
-    held = [np.flatnonzero(row) for row in counts]
-    added = [counts[row, classes].astype(np.float64) for row, classes in enumerate(held)]
-    have = np.zeros(counts.shape[1])
-    unseen = np.log1p(counts.sum(0)).sum() + 1.0  # no sum of logarithms is worth more
-
-    def gain(row: int) -> float:
-        before = have[held[row]]
-        grown = np.log1p(added[row] / (1 + before)).sum()
-        return float(grown + unseen * np.count_nonzero(before == 0))
-
-    # lazily (Minoux 1978): gains only fall, so an old one that is beaten needs no new look
-    queue = [(-gain(row), int(rank[row]), row) for row in range(len(counts))]
-    heapq.heapify(queue)
-    chosen = np.empty(size, np.int64)
-    for place in range(size):
-        while True:
-            old, tie, row = queue[0]
-            now = -gain(row)
-            if now <= old:
-                break
-            heapq.heapreplace(queue, (now, tie, row))
-        heapq.heappop(queue)
-        have[held[row]] += added[row]
-        chosen[place] = row
-    return chosen
+    pool = sorted(dataset.split(split).tolist(), key=dataset.ids.__getitem__)
+    if not pool:
+        raise DataError(f"the {split} split has no pictures", where=dataset.source or dataset.root)
+    pictures, member = np.array(pool, np.int64), np.arange(len(pool))
+    groups = groups_of(dataset, group_by)
+    if groups is not None:
+        names = [groups[picture] for picture in pool]
+        if None in names:
+            raise DataError(
+                f"{names.count(None)} picture(s) belong to no group, "
+                f"the first is {dataset.ids[pool[names.index(None)]]}",
+                where=group_by,
+                fix="write the expression so that it matches every picture",
+            )
+        member = np.unique(np.array(names, object), return_inverse=True)[1]
+    unit = np.full(len(dataset), -1)
+    unit[pictures] = member
+    units = np.repeat(unit, np.diff(dataset.offsets))
+    inside = units >= 0
+    counted = Units.count(
+        units[inside], dataset.labels[inside], np.bincount(member), len(dataset.classes)
+    )
+    return Pool(pictures[np.argsort(member, kind="stable")], counted, groups is not None)
 
 
-RULES: Mapping[str, Order] = {"balanced": balanced_order, "random": random_order}
+def require_budget(units: Units, draw: Draw, split: str, where: object) -> None:
+    """Raise where a pool holds less than is asked for.
+
+    Raises:
+        DataError: it does; of a few-shot sample, no class has as many objects.
+    """
+    if draw.budget is None:
+        return
+    name, asked = draw.budget
+    objects = units.total()
+    most, words = {
+        "fraction": (1, ""),
+        "images": (units.pictures.sum(), "{:.0f} pictures"),
+        "objects": (objects.sum(), "{:.0f} labelled objects"),
+        "per_class": (objects.max(initial=0), "no class with more than {:.0f} objects"),
+    }[name]
+    if asked > most:
+        raise DataError(
+            f"the {split} split has {words.format(most)}, {asked:g} were asked for",
+            where=where,
+            fix="ask for fewer, or take all of it",
+        )
 
 
-def object_counts(dataset: Dataset, pictures: NDArray[np.int64]) -> NDArray[np.int64]:
-    """``(len(pictures), C)`` objects of each class in each picture."""
-    width = len(dataset.classes)
-    cells = dataset.picture_of * width + dataset.labels
-    counts = np.bincount(cells, minlength=len(dataset) * width).reshape(len(dataset), width)
-    return np.asarray(counts[pictures], np.int64)
+def choose(units: Units, draw: Draw, *, seed: int = 0, least: int = 1) -> Indices:
+    """The units of a sample, in the order they are drawn.
+
+    A prefix of the rule's order: the one whose pictures, or objects, are nearest to the budget, of
+    two the shorter, and never none. A few-shot sample holds K objects of each class, or all where
+    there are fewer, and what else is in the same units.
+    """
+    order = RULES[draw.rule](units, np.random.default_rng(seed), least=least)
+    if draw.budget is None:
+        return order
+    name, asked = draw.budget
+    if name == "per_class":
+        missed = shots(units, order)
+        return order[np.argsort(missed, kind="stable")][: np.count_nonzero(missed < asked)]
+    if name == "fraction":
+        asked = int(asked * units.pictures.sum() + 0.5)
+    reached = np.cumsum((units.objects if name == "objects" else units.pictures)[order])
+    return order[: np.abs(reached - asked).argmin() + 1]
 
 
-def entropy(counts: NDArray[np.int64]) -> float:
+def entropy(counts: NDArray[Any]) -> float:
     """Shannon entropy in bits of a distribution given by counts; 0 where there are none."""
     share = counts[counts > 0] / max(1, counts.sum())
     return float(-(share * np.log2(share)).sum()) + 0.0

@@ -121,7 +121,7 @@ def test_the_whole_path_connects_to_nothing(
     shutil.copytree(user.folder / parted, guarded.folder / "data")
     for words, makes in (
         ("data check data", []),
-        ("sample data --fraction 0.5 --out sample.json", ["sample.json"]),
+        ("sample data --fraction 0.5 --out sample.json", ["sample.json", "sample.svg"]),
         (
             "train yolov8n data --start random --sample sample.json --size 64 --epochs 1 "
             "--threads 1 --out run",

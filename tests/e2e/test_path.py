@@ -37,9 +37,9 @@ def test_check_and_split(user: Any, smears: str, parted: str) -> None:
 def test_samples_are_nested_and_trained_on(user: Any, parted: str) -> None:
     manifests = {}
     for share in ("0.25", "0.5"):
-        name = f"sample-{share}.json"
+        name, plot = f"sample-{share}.json", f"sample-{share}.svg"
         manifests[share] = user.json(
-            "sample", parted, "--fraction", share, "--out", name, makes=[name]
+            "sample", parted, "--fraction", share, "--out", name, makes=[name, plot]
         )
         assert {"ids", "rule", "seed", "class_counts"} <= manifests[share].keys()
         assert json.loads((user.folder / name).read_text())["ids"] == manifests[share]["ids"]
