@@ -112,7 +112,7 @@ def load_start(
     if share < LEAST and not partial:
         raise _too_little(share, layout, path)
     network.load_state_dict(fits, strict=False)
-    fresh = len(own) - len(fits)
+    fresh = len(network.state_dict()) - len(fits)  # as it is now: what comes frozen counts nothing
     return Start(kind, digest, len(fits), len(state) - len(fits), fresh, share, frozenset(fits))
 
 

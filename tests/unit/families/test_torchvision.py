@@ -238,7 +238,7 @@ def test_the_published_resnet_says_what_it_said(tmp_path: Path) -> None:
 
     network: Any = FAMILY.build(RESNET, 80, 80)
     start = load_start(FAMILY, network, path, "coco")
-    assert (start.copied, start.skipped, start.share) == (295, 0, 1.0)
+    assert (start.copied, start.skipped, start.fresh, start.share) == (295, 0, 0, 1.0)
     network.rpn._post_nms_top_n["testing"] = FEW
     with torch.inference_mode():
         found = FAMILY.graph(network, SIZE)(images())
