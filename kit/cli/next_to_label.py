@@ -10,6 +10,24 @@ from kit.cli.options import add_engine
 
 if TYPE_CHECKING:
     from kit.cli.output import Output
+    from kit.data.manifest import Manifest
+
+_OF_LABELS = {
+    "--random": ("rule", "balanced"),
+    "--least": ("least", 1),
+    "--group-by": ("group_by", None),
+}
+"""Options that choose by labels, each with its name and default."""
+
+_OF_NEXT: dict[str, tuple[str, Any]] = {
+    "--bundle": ("bundle", None),
+    "--labelled": ("labelled", []),
+    "--bit-depth": ("bit_depth", None),
+    "--backend": ("backend", "auto"),
+    "--device": ("device", "auto"),
+    "--threads": ("threads", None),
+}
+"""Options that only ``--next`` looks at."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +53,25 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add_engine(parser)
 
 
+def check(args: argparse.Namespace) -> None:
+    """Refuse options that don't go together, since one of them would be without effect.
+
+    Raises:
+        UsageError: naming them.
+    """
+    from kit.errors import UsageError
+
+    alone, given = (_OF_LABELS, "--next") if args.next is not None else (_OF_NEXT, "no --next")
+    vain = [option for option, (name, default) in alone.items() if getattr(args, name) != default]
+    if vain:
+        raise UsageError(f"{' and '.join(vain)} can't be had with {given}")
+    if args.next is not None and args.bundle is None:
+        raise UsageError(
+            "--next needs a detector that is to learn from the pictures",
+            fix="--bundle with the directory of a bundle, e.g. runs/NAME/best",
+        )
+
+
 def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
     """Rank, and write the manifest and, beside it, the contact sheet."""
     from kit import door
@@ -49,13 +86,15 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
     from kit.report.contact import contact_sheet
     from kit.report.html import write_html
 
-    refuse_existing(args.out)
     folder, sheet = Path(args.source), args.out.with_suffix(".html")
     if sheet == args.out:
-        raise UsageError("the contact sheet has this name", where=args.out, fix="end it in .json")
+        raise UsageError(
+            "is the contact sheet's name, not a manifest's", where=args.out, fix="use .json"
+        )
     if args.bit_depth is not None and not 8 <= args.bit_depth <= 16:
         raise UsageError("must lie in 8..16", where="--bit-depth")
-    refuse_existing(sheet)
+    for path in (args.out, sheet):
+        refuse_existing(path)
     require_enough(args.next, len(find_pictures(folder)), folder)
     labelled = {digest for path in args.labelled for digest in Manifest.load(path).pictures}
     bundle = open_bundle(args.bundle)
@@ -66,20 +105,31 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
     if seen.features is None:
         out.note("note: the bundle has no features, so pictures are ranked by uncertainty alone")
     choice = choose(seen, bundle, args.next, labelled=labelled, seed=args.seed)
-    manifest, facts = choice.manifest, choice.manifest.facts
     found = [picture.found for picture in choice.pictures]
-    write_html(sheet, contact_sheet(manifest, found, folder, bit_depth=args.bit_depth))
-    manifest.save(args.out)
+    page = contact_sheet(choice.manifest, found, folder, bit_depth=args.bit_depth)
+    choice.manifest.save(args.out)
+    try:
+        write_html(sheet, page)
+    except BaseException:
+        args.out.unlink()  # both or neither
+        raise
+    _show(choice.manifest, out)
+    out.print(f"wrote {args.out} and its contact sheet {sheet}")
+    return {**plain(choice.manifest), "sha256": choice.manifest.sha256, "sheet": str(sheet)}
+
+
+def _show(manifest: Manifest, out: Output) -> None:
+    pool, sample = manifest.facts["pool"], manifest.facts["sample"]
     out.table(
         f"{manifest.rule}, seed {manifest.seed}",
         ["picture", "uncertainty", "boxes found"],
-        [[row["id"], f"{row['uncertainty']:.2f}", row["found"]] for row in facts["ranked"]],
+        [
+            [row["id"], f"{row['uncertainty']:.2f}", row["found"]]
+            for row in manifest.facts["ranked"]
+        ],
     )
-    pool, sample = facts["pool"], facts["sample"]
     out.print(
-        f"{args.next} of {pool['pictures'] - pool['labelled']} pictures"
-        + (f" ({pool['labelled']} more are labelled already)" if labelled else "")
+        f"{sample['pictures']} of {pool['pictures'] - pool['labelled']} pictures"
+        + (f" ({pool['labelled']} more are labelled already)" if pool["labelled"] else "")
         + f"; mean uncertainty {sample['uncertainty']:.2f}, of all {pool['uncertainty']:.2f}"
     )
-    out.print(f"wrote {args.out} and its contact sheet {sheet}")
-    return {**plain(manifest), "sha256": manifest.sha256}

@@ -3,6 +3,13 @@
 Samples of one rule and seed are nested: 25 % lies inside 50 %, and that inside 100 %; a number of
 pictures or objects goes on where another stopped, and 5 objects per class lie inside 10. Beside the
 manifest stands a plot of the classes before and after: half.svg for half.json.
+
+With --next, SRC is a folder of unlabelled pictures: those are ranked that are best labelled next,
+since the bundle's detector is unsure of them and they differ from each other. Beside the manifest
+stands a contact sheet: next.html for next.json.
+
+    kit sample bccd --fraction 0.5 --balanced --out half.json
+    kit sample ward/ --next 20 --bundle runs/bccd/best --out next.json
 """
 
 from __future__ import annotations
@@ -12,6 +19,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kit.cli import next_to_label
 from kit.cli.options import add_group_by, add_out, add_seed, add_source, not_negative, positive
 from kit.cli.output import Output
 from kit.errors import UsageError
@@ -36,6 +44,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     budget.add_argument(
         "--per-class", type=positive, metavar="K", help="few-shot: so many objects of each class"
+    )
+    budget.add_argument(
+        "--next", type=positive, metavar="N", help="so many unlabelled pictures, to label next"
     )
     rule = parser.add_mutually_exclusive_group()
     rule.add_argument(
@@ -63,6 +74,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add_group_by(parser)
     add_seed(parser)
     add_out(parser, "manifest to write")
+    next_to_label.arguments(parser)
 
 
 def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
@@ -73,6 +85,9 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
     from kit.data.source import open_source
     from kit.files import refuse_existing
 
+    next_to_label.check(args)
+    if args.next is not None:
+        return next_to_label.run(args, out)
     draw = _draw(args)
     plot = args.out.with_suffix(".svg")
     if plot == args.out:

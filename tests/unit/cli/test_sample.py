@@ -86,7 +86,7 @@ def test_a_wrong_budget_writes_nothing(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ([], "one of the arguments --fraction --images --objects --per-class is required"),
+        ([], "one of the arguments --fraction --images --objects --per-class --next is required"),
         (["--images", "0"], "must be at least 1, it is 0"),
         (["--images", "3", "--objects", "3"], "not allowed with argument"),
         (["--images", "3", "--least", "-1"], "must not be negative"),
