@@ -61,7 +61,7 @@ def main() -> int:
     return write_report(
         "sampling",
         "Samples",
-        f"A million pictures in order (the least of {args.runs} runs), the gap to the best, evenness.",
+        f"A million pictures in order, the least of {args.runs} runs; gap to the best; evenness.",
         [_speed(runs), _gaps(gaps), *(_even(name, rows) for name, rows in even.items())],
         limits,
         {"runs": runs, "gaps": gaps, "evenness": even},
