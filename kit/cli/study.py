@@ -29,8 +29,12 @@ if TYPE_CHECKING:
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("study", metavar="STUDY", help="name of a study, or a YAML file")
-    parser.add_argument(
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument(
         "--dry-run", action="store_true", help="say what would be run and what it would cost"
+    )
+    instead.add_argument(
+        "--read", action="store_true", help="run nothing more: write the report of what is done"
     )
     parser.add_argument(
         "--jobs",
@@ -102,7 +106,7 @@ def _run(args: argparse.Namespace, study: Study, out: Output) -> dict[str, Any]:
     from kit.study.page import write_report
 
     facts, tasks = _plan(args, study, out)
-    done, failed = _do(args, tasks, out)
+    done, failed = (tasks.done, {}) if args.read else _do(args, tasks, out)
     if not done:
         reasons = "\n  ".join(f"{cell}: {reason}" for cell, reason in failed.items())
         raise RunFailed(f"no cell came to a result\n  {reasons}", where=args.out)
@@ -126,7 +130,7 @@ def _run(args: argparse.Namespace, study: Study, out: Output) -> dict[str, Any]:
     return {
         **facts,
         "done": [each.result.cell.name for each in done],
-        "to_do": [],
+        "to_do": facts["to_do"] if args.read else [],
         "winners": winners,
         "report": str(args.out / "report.html"),
     }
