@@ -66,11 +66,11 @@ def contact_sheet(
             "How they were chosen",
             [
                 f"{manifest.rule[0].upper()}{manifest.rule[1:]}.",
-                "The first is the one to label first, and any beginning of the list is a good "
-                "choice of so many. To the uncertainty of a picture each box adds 1 where the "
-                "detector could as well be wrong as right, and 0 where it is sure. A picture that "
-                "is no such picture at all looks unlike the others and comes early: skip it. The "
-                "boxes drawn are the detector's, not labels.",
+                "The first is the one to label first, and the first ten are what ten would have "
+                "been. To the uncertainty of a picture each box adds 1 where the detector could as "
+                "well be wrong as right, and 0 where it is sure. A picture that is no such picture "
+                "at all looks unlike the others and comes early: skip it. The boxes drawn are the "
+                "detector's, not labels.",
             ],
         ),
         Pictures(
