@@ -155,6 +155,9 @@ def test_stopped_killed_and_gone_on_with(user: Any, written: Callable[..., str])
     assert "killed by signal 9" in told
     assert len(load_all(out)) == 1, "the other one went on"
 
+    read = user.json(*words, "--read", makes=["long"])
+    assert (len(read["done"]), len(read["to_do"])) == (1, 1)
+    assert "1 of 3 fine-tunings" in (out / "report.md").read_text()
     last = user.json(*words, makes=["long"])
     assert len(last["done"]) == 2
     assert log.read_text().count("going on in epoch") >= 2
