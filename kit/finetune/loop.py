@@ -91,7 +91,8 @@ class Loop:
         self._model, self._optimizer = fabric.setup(loss, optimizer)
         self._loss: Any = loss
         self._network = network
-        self._average = Average(network, recipe.ema * self._steps)
+        still = layout.frozen(network.state_dict())
+        self._average = Average(network, recipe.ema * self._steps, still)
         self._averaged: Loss = family.loss(self._average.network, recipe.extra)
 
         room = int(psutil.virtual_memory().available * MEMORY_SHARE)
@@ -323,6 +324,10 @@ class Loop:
                     "optimizer": self._optimizer.state_dict(),
                 },
             )
+
+    def trained_state(self) -> dict[str, torch.Tensor]:
+        """The weights of the last step."""
+        return self._network.state_dict()
 
     def averaged_state(self) -> dict[str, torch.Tensor]:
         """The averaged weights."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import torch
@@ -68,9 +68,15 @@ class Average:
 
     The decay grows with the steps taken, ``(1 + t) / (10 + t)``, up to ``1 - 1 / horizon``, so that
     the first steps of a short training don't drown in the start.
+
+    Args:
+        still: tensors that never change, and are left alone: the average of -0.0 and -0.0 is 0.0.
     """
 
-    def __init__(self, network: nn.Module, horizon: float) -> None:
+    def __init__(
+        self, network: nn.Module, horizon: float, still: Collection[str] = frozenset()
+    ) -> None:
+        self._still = frozenset(still)
         self.network = copy.deepcopy(network).eval().requires_grad_(False)
         self.horizon = horizon
         self.steps = 0
@@ -83,6 +89,8 @@ class Average:
             decay = min(1 - 1 / self.horizon, (1 + self.steps) / (10 + self.steps))
         new = network.state_dict()
         for name, kept in self.network.state_dict().items():
+            if name in self._still:
+                continue
             if kept.is_floating_point():
                 kept.lerp_(new[name].to(kept), 1 - decay)
             else:

@@ -142,12 +142,15 @@ def _finish(
 ) -> None:
     """Write the bundles; the last steps of a run, repeatable if they are interrupted."""
     rows = {row["epoch"]: row for row in standing.history}
-    for name, state, epoch in (
-        ("last", loop.averaged_state(), standing.epoch),
-        ("best", load_best(directory), standing.best_epoch + 1),
-    ):
-        if layout.plan and layout.digest(state) != card.training["plan"]["frozen_sha256"]:
+    last, best = loop.averaged_state(), load_best(directory)
+    if layout.plan is not None:
+        before = card.training["plan"]["frozen_sha256"]
+        if any(layout.digest(state) != before for state in (loop.trained_state(), last, best)):
             raise RunFailed("weights or statistics have moved that the plan froze", where=directory)
+    for name, state, epoch in (
+        ("last", last, standing.epoch),
+        ("best", best, standing.best_epoch + 1),
+    ):
         reports = {"valid": {k: rows[epoch][k] for k in ("ap", "ap50")}}
         shutil.rmtree(directory / name, ignore_errors=True)
         training = {**card.training, "epoch": epoch, "epochs": standing.epoch}

@@ -65,6 +65,19 @@ def test_the_average_follows_at_its_horizon() -> None:
     assert 1 - values[100] == pytest.approx((1 - values[99]) * 0.9, rel=1e-3, abs=1e-6)
 
 
+def test_what_is_still_keeps_every_bit() -> None:
+    """Rounded weights hold negative zeros, whose average is a positive one."""
+    network = nn.Linear(1, 2)
+    nn.init.constant_(network.weight, -0.0)
+    bias = network.bias.detach().clone()
+    average = Average(network, horizon=10, still={"weight"})
+    nn.init.ones_(network.bias)
+    for _ in range(3):
+        average.update(network)
+    assert torch.signbit(average.network.weight).all()
+    assert not torch.equal(average.network.bias, bias)
+
+
 def test_no_horizon_is_no_average() -> None:
     network = nn.Linear(3, 3)
     average = Average(network, horizon=0)
