@@ -53,11 +53,10 @@ _ORIGINAL = "get the file from its maker again, and compare its sha256"
 _ARRAYS: dict[tuple[str, str], Any] = {
     ("numpy", "ndarray"): np.ndarray,
     ("numpy", "dtype"): np.dtype,
-    **{
-        (f"numpy.{core}.multiarray", "_reconstruct"): np.empty(0).__reduce__()[0]
-        for core in ("core", "_core")  # before NumPy 2, and since
-    },
 }
+for _core in ("core", "_core"):  # before NumPy 2, and since
+    _ARRAYS[f"numpy.{_core}.multiarray", "_reconstruct"] = np.empty(1).__reduce__()[0]
+    _ARRAYS[f"numpy.{_core}.numeric", "_frombuffer"] = np.empty(1).__reduce_ex__(5)[0]
 """What an array is rebuilt from; its content is bytes."""
 
 

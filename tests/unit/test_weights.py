@@ -7,6 +7,7 @@ import hashlib
 import io
 import urllib.error
 from collections.abc import Iterator
+from dataclasses import replace
 from email.message import Message
 from pathlib import Path
 from urllib.response import addinfourl
@@ -109,6 +110,17 @@ def test_missing_weights_name_the_ways_to_get_them(folders: tuple[Path, Path]) -
     assert caught.value.exit_code == 2
     assert "kit fetch tiny" in str(caught.value)
     assert "KIT_WEIGHTS" in str(caught.value)
+
+
+def test_a_card_without_weights_is_told(folders: tuple[Path, Path]) -> None:
+    """Where their makers publish no sha256 there is nothing to look for, and nothing is fetched."""
+    bare = replace(CARD, weights=None)
+    assert weights.locate(bare) is None
+    for ask in (weights.download, lambda card: weights.require(card, allow_download=True)):
+        with pytest.raises(WeightsError, match="no sha256") as caught:
+            ask(bare)
+        assert caught.value.exit_code == 2
+        assert "--start PATH" in str(caught.value)
 
 
 def test_a_download_lands_in_the_cache_once(folders: tuple[Path, Path], site: Site) -> None:

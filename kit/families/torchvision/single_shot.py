@@ -30,8 +30,10 @@ class SingleShotLoss(nn.Module):
     def forward(self, images: Tensor, targets: Targets) -> dict[str, Part]:
         try:
             maps, answer = look(self.network, images)
-        except ValueError as error:  # the smallest map has one pixel, and a picture alone no spread
-            raise RunFailed(
+        except ValueError as error:
+            if "more than 1 value per channel" not in str(error):
+                raise
+            raise RunFailed(  # the smallest map has one pixel
                 "one picture alone has no batch statistics",
                 fix="take a larger --batch, or a recipe with norm: frozen",
             ) from error

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import pickle
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from kit.errors import WeightsError
-from kit.families.checkpoint import Record, read_checkpoint, tensors_of
+from kit.families.checkpoint import Record, read_checkpoint, read_pickle, tensors_of
 
 
 class _Runs:
@@ -47,12 +49,28 @@ def test_a_file_that_runs_code_is_refused(
     assert not mark.exists()
 
 
+@pytest.mark.parametrize("protocol", [0, 2, 5])
+def test_arrays_come_back_and_code_does_not(tmp_path: Path, protocol: int) -> None:
+    arrays = {"model": {"weight": np.arange(6, dtype=np.float32).reshape(2, 3)}, "by": "someone"}
+    path = tmp_path / "arrays.pkl"
+    path.write_bytes(pickle.dumps(arrays, protocol=protocol))
+    content = read_pickle(path)
+    assert np.array_equal(content["model"]["weight"], arrays["model"]["weight"])
+    assert content["by"] == "someone"
+    mark = tmp_path / "ran"
+    path.write_bytes(pickle.dumps({"model": _Runs(os.system, f"touch {mark}")}, protocol=protocol))
+    with pytest.raises(WeightsError, match="refused"):
+        read_pickle(path)
+    assert not mark.exists()
+
+
 @pytest.mark.parametrize("content", [b"", b"junk", b"PK\x03\x04 cut off"])
 def test_a_damaged_file_is_told(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "damaged.pt"
     path.write_bytes(content)
-    with pytest.raises(WeightsError, match="not a readable checkpoint"):
-        read_checkpoint(path)
+    for read in (read_checkpoint, read_pickle):
+        with pytest.raises(WeightsError, match="not a readable checkpoint"):
+            read(path)
 
 
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
