@@ -194,6 +194,26 @@ def test_cards_name_the_vendors_files() -> None:
     assert seen == 5
 
 
+@pytest.mark.parametrize(
+    ("architecture", "frozen"),
+    [
+        (RESNET, True),
+        (V2, False),
+        ("fasterrcnn_mobilenet_v3_large_fpn", True),
+        (MOBILE, True),
+        (SHOT, False),
+    ],
+)
+def test_published_networks_have_so_many_parameters(architecture: str, frozen: bool) -> None:
+    """The vendor's own count tells which were published frozen: what is frozen is no parameter."""
+    network = FAMILY.build(architecture, 90, 80)
+    if frozen:
+        state = network.state_dict()
+        network.load_state_dict({k: v for k, v in state.items() if "num_batches" not in k})
+    published = get_model_weights(architecture).COCO_V1.meta["num_params"]
+    assert sum(parameter.numel() for parameter in network.parameters()) == published
+
+
 def frozen_resnet() -> Any:
     """The vendor's first detector as it was published: frozen statistics, no epsilon, 91 ids."""
     torch.manual_seed(0)
