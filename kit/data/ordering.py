@@ -70,8 +70,10 @@ class Units:
         counts = np.diff(heads, append=len(cells))
         holders, labels = np.divmod(cells[heads], classes)
         most = int(counts.max(initial=0)) + 1
-        known, kinds = np.unique(labels * most + counts, return_inverse=True)
-        class_of, count_of = np.divmod(known, most)
+        entries = labels * most + counts
+        known = np.bincount(entries) > 0
+        kinds = (np.cumsum(known) - 1)[entries]
+        class_of, count_of = np.divmod(np.flatnonzero(known), most)
         offsets = np.searchsorted(holders, np.arange(len(pictures) + 1))
         return cls(offsets, kinds, class_of, count_of.astype(np.float64), pictures, classes)
 
