@@ -318,14 +318,15 @@ def test_a_download_script_is_named_and_never_run(user: Any, parted: str, spoile
     assert not list(user.root.rglob("was-run"))
 
 
-def test_a_picture_left_out_of_a_score_is_named(
+def test_a_score_without_a_picture_is_refused(
     user: Any, parted: str, exported: str, spoiled: Path
 ) -> None:
     shutil.copytree(user.folder / parted, spoiled, dirs_exist_ok=True)
     picture = min((spoiled / "test" / "images").iterdir())
     picture.write_bytes(b"")
-    done = user("evaluate", exported, "bad", "--threads", "1")
-    assert re.search(rf"warning: 1 picture.*\n.*{picture.name}", done.stderr)
+    done = user("evaluate", exported, "bad", "--threads", "1", code=2)
+    assert re.search(rf"error: .*{picture.name}.*1 picture.*can't be decoded", done.stderr)
+    assert "before scoring" in done.stderr
 
 
 # A full disk
