@@ -18,8 +18,8 @@ from kit.errors import MissingPackage, RunFailed
 from kit.finetune.engine import Machine
 from kit.study.results import Finished
 from kit.study.run import Failed, outcome
-from kit.study.tasks import Task
-from kit.study.work import LOG, attempt
+from kit.study.tasks import LOG, Task
+from kit.study.work import attempt
 
 RETRIES = 3
 """Times a cell is tried again when the machine or process it is on dies."""

@@ -15,8 +15,7 @@ from kit.finetune.engine import Machine
 from kit.finetune.interrupt import Interrupt
 from kit.study.cell import Cell
 from kit.study.results import RESULT, Finished, load
-from kit.study.tasks import Task
-from kit.study.work import FAILURE, LOG
+from kit.study.tasks import FAILURE, LOG, Task
 
 _LOOK = 0.2
 """Seconds between two looks at the processes."""

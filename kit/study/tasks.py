@@ -21,7 +21,7 @@ from kit.study.cell import Cell
 from kit.study.results import CELLS, RESULT, Finished, load
 from kit.study.study import Study
 
-TASK = "cell.json"
+TASK, FAILURE, LOG = "cell.json", "failure.txt", "log.txt"
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,12 @@ class Task:
     size: int
 
     def begin(self) -> None:
-        """Write the task into its directory: from then on the directory stands alone."""
+        """Write the task into its directory: from then on the directory stands alone.
+
+        What an earlier try failed of is forgotten here, before the process that tries again can
+        be killed: its end would be told as the cause of this one.
+        """
+        (self.directory / FAILURE).unlink(missing_ok=True)
         write_json(self.directory / TASK, {"cell": plain(self.cell), "facts": dict(self.facts)})
 
 

@@ -27,9 +27,8 @@ from kit.finetune.train import train
 from kit.progress import Progress
 from kit.study.lock import locked
 from kit.study.results import Finished, Result, save
-from kit.study.tasks import Datasets, read_task, ready
+from kit.study.tasks import FAILURE, LOG, Datasets, read_task, ready
 
-FAILURE, LOG = "failure.txt", "log.txt"
 T = TypeVar("T")
 
 

@@ -145,14 +145,17 @@ def test_stopped_killed_and_gone_on_with(user: Any, written: Callable[..., str])
     [log] = out.glob("cells/*/log.txt")
     before = len(log.read_text())
     study = user.start(*words, "--json", "told.json")
-    for _ in range(600):
+    for _ in range(1800):
         if "going on in epoch" in log.read_text()[before:]:
             break
+        assert study.poll() is None, study.stderr.read()
         time.sleep(0.1)
+    else:
+        raise AssertionError(log.read_text())
     os.kill(worker_of(log.parent), signal.SIGKILL)
     _, told = study.communicate(timeout=300)
     assert study.returncode == 1
-    assert "killed by signal 9" in told
+    assert "killed by signal 9" in told, told
     assert len(load_all(out)) == 1, "the other one went on"
 
     read = user.json(*words, "--read", makes=["long"])
