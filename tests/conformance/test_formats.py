@@ -10,7 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from kit.cards import DatasetCard, card_names, load_card
@@ -117,21 +117,32 @@ def assert_same(one: Dataset, two: Dataset, by: str = "width") -> None:
     assert two.bit_depth == one.bit_depth
     place = {key(two, index): index for index in range(len(two))}
     assert len(place) == len(one) == len(two)
-    for index, example in enumerate(one):
+    for index, own in enumerate(one):
         other = two[place[key(one, index)]]
-        assert other.size == example.size
-        np.testing.assert_allclose(other.truth.xyxy, example.truth.xyxy, atol=1e-3, rtol=0)
-        np.testing.assert_array_equal(other.truth.labels, example.truth.labels)
-        np.testing.assert_array_equal(other.ignore, example.ignore)
-        assert other.group == example.group
-        assert other.path.read_bytes() == example.path.read_bytes()
+        assert other.size == own.size
+        np.testing.assert_allclose(other.truth.xyxy, own.truth.xyxy, atol=1e-3, rtol=0)
+        np.testing.assert_array_equal(other.truth.labels, own.truth.labels)
+        np.testing.assert_array_equal(other.ignore, own.ignore)
+        assert other.group == own.group
+        assert other.path.read_bytes() == own.path.read_bytes()
     assert {split: {key(one, i) for i in rows} for split, rows in one.splits.items()} == {
         split: {key(two, i) for i in rows} for split, rows in two.splits.items()
     }
 
 
+NONE = {
+    "classes": ["a", "none"],  # what other categories may say of what they stand below
+    "ids": ["0.png"],
+    "objects": [[]],
+    "splits": {},
+    "groups": None,
+    "bit_depth": None,
+}
+
+
 @pytest.mark.parametrize("format", formats())
 @given(plan=plans())
+@example(plan=NONE)
 @settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 def test_a_round_trip_loses_nothing(format: str, plan: dict[str, Any]) -> None:
     with tempfile.TemporaryDirectory() as folder:

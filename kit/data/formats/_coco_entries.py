@@ -10,9 +10,14 @@ from kit.types import Ignore
 
 Json = dict[str, Any]
 
+NO_SUPERCATEGORY = "none"
+"""How COCO's and Roboflow's files say that a category stands below no other."""
+
 
 def is_umbrella(category: Mapping[str, Any], categories: Sequence[Mapping[str, Any]]) -> bool:
     """Whether it only stands above all others, as Roboflow's exports have one."""
+    if category["name"] == NO_SUPERCATEGORY:
+        return False  # that is what the others say that stand below nothing
     others = [other for other in categories if other is not category]
     return bool(others) and all(o.get("supercategory") == category["name"] for o in others)
 
@@ -24,7 +29,7 @@ def categories_of(classes: Sequence[str], known: Sequence[Mapping[str, Any]]) ->
     fresh = list(range(1, len(classes) + 1))
     ids = own if len(own) == len(classes) and own == sorted(set(own)) else fresh
     written = [
-        {**by_name.get(name, {"supercategory": "none"}), "id": number, "name": name}
+        {**by_name.get(name, {"supercategory": NO_SUPERCATEGORY}), "id": number, "name": name}
         for number, name in zip(ids, classes, strict=True)
     ]
     umbrellas = [{**c} for c in known if c["name"] not in classes and is_umbrella(c, [c, *written])]
