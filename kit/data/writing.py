@@ -20,7 +20,8 @@ def new_names(ids: tuple[str, ...]) -> list[str]:
     """A path for each picture, free of its old layout (``train/images/p7/a.jpg`` is ``p7/a.jpg``).
 
     No two differ only in their suffix or in upper and lower case, since label files take the same
-    stem and some file systems know no case. Where that would happen the old path stays whole.
+    stem and some file systems know no case. Where that would happen the old layout stays in the
+    name, ``p7/train-images-a.jpg``: as a folder it would be read as a split.
     """
     taken: set[str] = set()
     return [_free(id_, taken) for id_ in ids]
@@ -47,8 +48,9 @@ def speakable(splits: Iterable[str]) -> bool:
 def _free(id_: str, taken: set[str]) -> str:
     parts = [_UNSAFE.sub("_", part) for part in PurePosixPath(id_).parts]
     kept = [part for part in parts[:-1] if not _is_layout(part)]
-    for choice in ("/".join([*kept, parts[-1]]), "/".join(parts)):
-        if _take(choice, taken):
+    layout = [part for part in parts[:-1] if _is_layout(part)]
+    for name in (parts[-1], "-".join([*layout, parts[-1]])):
+        if _take(choice := "/".join([*kept, name]), taken):
             return choice
     stem, suffix = PurePosixPath(parts[-1]).stem, PurePosixPath(parts[-1]).suffix
     number = 2

@@ -130,19 +130,17 @@ def assert_same(one: Dataset, two: Dataset, by: str = "width") -> None:
     }
 
 
-NONE = {
-    "classes": ["a", "none"],  # what other categories may say of what they stand below
-    "ids": ["0.png"],
-    "objects": [[]],
-    "splits": {},
-    "groups": None,
-    "bit_depth": None,
-}
+BARE: dict[str, Any] = {"splits": {}, "groups": None, "bit_depth": None}
+# a class called what categories say that stand below no other
+NONE = {"classes": ["a", "none"], "ids": ["0.png"], "objects": [[]], **BARE}
+# no split, and a folder that could be taken for one
+FOLDER = {"classes": ["a"], "ids": ["0.png", "train/images/0.png"], "objects": [[], []], **BARE}
 
 
 @pytest.mark.parametrize("format", formats())
 @given(plan=plans())
 @example(plan=NONE)
+@example(plan=FOLDER)
 @settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 def test_a_round_trip_loses_nothing(format: str, plan: dict[str, Any]) -> None:
     with tempfile.TemporaryDirectory() as folder:

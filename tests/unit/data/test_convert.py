@@ -136,7 +136,7 @@ def test_names_never_collide() -> None:
         "a_.jpg", "x/train.jpg",
     )  # fmt: skip
     names = new_names(ids)
-    assert names[:5] == ["1.jpg", "test/images/1.jpg", "p/1.png", "P/1-2.jpg", "1-2.JPG"]
+    assert names[:5] == ["1.jpg", "test-images-1.jpg", "p/1.png", "P/1-2.jpg", "1-2.JPG"]
     assert names[7] == "x/train.jpg"
     stems = [name.rpartition(".")[0].casefold() for name in names]
     assert len(set(stems)) == len(ids)
