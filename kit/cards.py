@@ -157,6 +157,8 @@ class Recipe:
         schedule: ``cosine``, ``linear`` or ``constant`` after the warm-up.
         warmup: steps, as a fraction of all steps.
         epochs: passes over the training pictures.
+        steps: where ``epochs`` is None, so many passes that there are at least as many optimizer
+            steps; None leaves their number to the rule.
         batch: pictures per optimizer step, over all devices.
         size: side of the square input in pixels; None takes the model card's, or looks at the
             objects where ``object_side`` is set.
@@ -186,6 +188,7 @@ class Recipe:
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     warmup: float = 0.1
     epochs: int | None = None
+    steps: int | None = None
     batch: int = 16
     size: int | None = None
     fit: Literal["letterbox", "stretch"] | None = None
@@ -218,6 +221,7 @@ class Recipe:
                     self.object_side is not None and self.object_side < 1,
                 ),
                 ("epochs must be positive", self.epochs is not None and self.epochs < 1),
+                ("steps must be positive", self.steps is not None and self.steps < 1),
                 ("batch must be positive", self.batch < 1),
                 ("views must be positive", self.views is not None and self.views < 1),
                 (

@@ -103,7 +103,7 @@ def open_run(directory: Path, job: Job, *, resume: bool) -> None:
 def _told(recipe: Recipe) -> dict[str, Any]:
     """The recipe's fields; those that came later only where they are set, so that runs from before
     are still known again."""
-    unset = {"views": None, "mixup": 0.0, "object_side": None}
+    unset = {"steps": None, "views": None, "mixup": 0.0, "object_side": None}
     told = plain(recipe).items()
     return {name: value for name, value in told if unset.get(name, ...) != value}
 

@@ -102,6 +102,8 @@ def resolve(recipe: Recipe, model: ModelCard, train: Extent, **chosen: Any) -> R
 
 
 def _epochs(recipe: Recipe, train: Extent) -> int:
+    if recipe.steps is not None:
+        return math.ceil(recipe.steps / math.ceil(max(train.pictures, 1) / recipe.batch))
     wanted = math.ceil(STEPS * recipe.batch / max(train.pictures, 1))
     return min(max(wanted, EPOCHS[0]), EPOCHS[1])
 
