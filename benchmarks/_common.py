@@ -152,15 +152,16 @@ def write_report(
     when = datetime.now(timezone.utc).isoformat(timespec="minutes")
     commit = machine.pop("commit")
     command = shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]])
+    promises = Table(
+        "Promises",
+        ("what", "measured", "at most", "kept"),
+        [(x.what, round(x.value, 3), x.at_most, "yes" if x.kept else "no") for x in limits],
+    )
     page = Page(
         title,
         summary,
         [
-            Table(
-                "Promises",
-                ("what", "measured", "at most", "kept"),
-                [(x.what, round(x.value, 3), x.at_most, "yes" if x.kept else "no") for x in limits],
-            ),
+            *([promises] if limits else []),
             *tables,
             Facts(
                 "Measured on",
@@ -174,7 +175,7 @@ def write_report(
         ],
     )
     write_text(out / f"{name}.md", render_markdown(page))
-    promises = [{**asdict(limit), "kept": limit.kept} for limit in limits]
+    kept = [{**asdict(limit), "kept": limit.kept} for limit in limits]
     facts = {"command": command, "date": when, "commit": commit}
     write_json(
         out / f"{name}.json",
@@ -183,7 +184,7 @@ def write_report(
             **facts,
             "machine": machine,
             "versions": versions,
-            "promises": promises,
+            "promises": kept,
             **raw,
         },
     )

@@ -24,6 +24,8 @@ _NO_ROOM = {
 }
 _NOT_VERBS = {"__init__", "live", "next_to_label", "options", "output", "root"}
 _LISTED_FIRST = ("quickstart", "doctor", "list", "data", "sample", "train", "evaluate", "export")
+_EXTRAS = {"ray": "ray", "scipy": "study", "sklearn": "study"}
+"""What brings a package that is not in the extra train."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -53,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         package = (error.name or "kit").partition(".")[0]
         if package == "kit":
             raise
-        print(f"error: {MissingPackage(package, 'train')}", file=sys.stderr)
+        print(f"error: {MissingPackage(package, _EXTRAS.get(package, 'train'))}", file=sys.stderr)
         return MissingPackage.exit_code
     except MemoryError:
         print("error: out of memory\n  -> try a smaller --batch or --size", file=sys.stderr)

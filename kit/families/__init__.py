@@ -6,7 +6,8 @@ imported when a card names it. Everything a family knows ends at the graph waist
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -67,6 +68,15 @@ class Outputs(NamedTuple):
     features: Tensor | None = None
 
 
+class Graph(nn.Module, ABC):
+    """A network at the graph waist: ``(B, S, S, 3)`` uint8 BGR images to :class:`Outputs`."""
+
+    @abstractmethod
+    def maps(self, images: Tensor) -> Sequence[Tensor]:
+        """What the head reads, finest first: ``(B, C, h, w)`` each. Means over them, one after
+        another, are the graph's features."""
+
+
 class Loss(Protocol):
     """A network with its loss, as one module: what the training loop trains."""
 
@@ -103,9 +113,8 @@ class Family(Protocol):
     def loss(self, network: nn.Module, extra: Mapping[str, Any]) -> Any:
         """A :class:`Loss`; ``extra`` is the recipe's, checked here."""
 
-    def graph(self, network: nn.Module, size: int) -> nn.Module:
-        """The network at the graph waist, ready to run or export: uint8 images to
-        ``(boxes, scores, features)``."""
+    def graph(self, network: nn.Module, size: int) -> Graph:
+        """The network at the graph waist, ready to run or export."""
 
     def needs_suppression(self, network: nn.Module) -> bool:
         """Whether the graph's boxes still need non-maximum suppression."""

@@ -22,7 +22,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from kit.errors import CardError, MissingPackage, WeightsError
-from kit.families import Outputs, Part, Stage, Targets, gains
+from kit.families import Graph, Outputs, Part, Stage, Targets, gains
 from kit.families.checkpoint import read_checkpoint, tensors_of
 from kit.families.runner import TorchRunner
 
@@ -207,11 +207,11 @@ class YoloLoss(nn.Module):
         }
 
 
-def graph(network: Any, size: int) -> nn.Module:
+def graph(network: Any, size: int) -> YoloGraph:
     return YoloGraph(network, size).eval()
 
 
-class YoloGraph(nn.Module):
+class YoloGraph(Graph):
     """uint8 BGR images to boxes, scores and pooled features: the graph waist."""
 
     def __init__(self, network: Any, size: int) -> None:
@@ -225,7 +225,7 @@ class YoloGraph(nn.Module):
         self.network: Any = _for_inference(network)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        maps = self._maps(images.permute(0, 3, 1, 2).float())
+        maps = self.maps(images)
         head = self.network.model[-1]
         raw = head.forward_head(maps, **(head.one2one if head.end2end else head.one2many))
         boxes = head._get_decode_boxes(raw).permute(0, 2, 1)
@@ -233,8 +233,9 @@ class YoloGraph(nn.Module):
         scores = raw["scores"].sigmoid().permute(0, 2, 1)
         return boxes.float(), scores.float(), features.float()
 
-    def _maps(self, x: Any) -> list[Tensor]:
-        """Run all but the head; the maps the head would see."""
+    def maps(self, images: Tensor) -> list[Tensor]:
+        """Run all but the head."""
+        x: Any = images.permute(0, 3, 1, 2).float()
         kept: list[Any] = []
         for module in self.network.model[:-1]:
             if isinstance(module.f, int):

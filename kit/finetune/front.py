@@ -23,7 +23,7 @@ from torch.utils._pytree import TreeSpec, tree_flatten, tree_unflatten
 
 from kit.families import Loss, Targets
 from kit.finetune.job import Job
-from kit.finetune.layout import Layout
+from kit.finetune.layout import Layout, modules_within
 from kit.finetune.shelf import Shelf
 
 TRAIN_SCORED = 32
@@ -197,7 +197,7 @@ def find_parts(loss: Loss, layout: Layout, size: int) -> tuple[Part, ...]:
         return hook
 
     hooks = []
-    for name, module in _modules_within(loss.network, prefixes).items():
+    for name, module in modules_within(loss.network, prefixes).items():
         hooks.append(module.register_forward_pre_hook(enter))
         hooks.append(module.register_forward_hook(leave(name)))
     device = next(loss.network.parameters()).device
@@ -222,17 +222,6 @@ def find_parts(loss: Loss, layout: Layout, size: int) -> tuple[Part, ...]:
         )
         for name, spec, own in zip(names, specs, outputs, strict=True)
     )
-
-
-def _modules_within(network: nn.Module, prefixes: tuple[str, ...]) -> dict[str, nn.Module]:
-    """By name; those that stand elsewhere too, as activations may, are no part of a stage."""
-    every = list(network.named_modules(remove_duplicate=False))
-    outside = {id(module) for name, module in every if not f"{name}.".startswith(prefixes)}
-    return {
-        name: module
-        for name, module in network.named_modules()
-        if f"{name}.".startswith(prefixes) and id(module) not in outside
-    }
 
 
 def _answer(output: Any) -> Any:

@@ -138,3 +138,14 @@ def spoken(layout: Layout, network: nn.Module) -> str:
     return (
         f"plan {layout.plan}: {learning:,} of {sum(size for size, _ in sizes):,} parameters learn"
     )
+
+
+def modules_within(network: nn.Module, prefixes: tuple[str, ...]) -> dict[str, nn.Module]:
+    """By name; those that stand elsewhere too, as activations may, are no part of a stage."""
+    every = list(network.named_modules(remove_duplicate=False))
+    outside = {id(module) for name, module in every if not f"{name}.".startswith(prefixes)}
+    return {
+        name: module
+        for name, module in network.named_modules()
+        if f"{name}.".startswith(prefixes) and id(module) not in outside
+    }

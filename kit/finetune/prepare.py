@@ -59,11 +59,7 @@ def prepare(
     treated = None if plan is None else _plan(plan, start)
     weights = _weights(card, start, download=download, progress=progress)
     dataset = source if isinstance(source, Dataset) else examined(source, progress=progress)
-    train = dataset.manifest(dataset.split("train"), rule="the train split")
-    if isinstance(sample, Manifest):
-        train = _sampled(dataset, sample, "the sample")
-    elif sample is not None:
-        train = _sampled(dataset, Manifest.load(sample), sample)
+    train = chosen_pictures(dataset, sample)
     valid = dataset.manifest(dataset.split("valid"), rule="the valid split")
     if not train.objects or not valid.objects:
         raise DataError("train and valid must hold at least one object each", where=dataset.source)
@@ -85,6 +81,19 @@ def prepare(
         plan=treated,
         partial=partial,
     )
+
+
+def chosen_pictures(dataset: Dataset, sample: Path | Manifest | None) -> Manifest:
+    """The training pictures of a sample, or all of them.
+
+    Raises:
+        DataError: it is no sample of this dataset's training pictures.
+    """
+    if sample is None:
+        return dataset.manifest(dataset.split("train"), rule="the train split")
+    if isinstance(sample, Manifest):
+        return _sampled(dataset, sample, "the sample")
+    return _sampled(dataset, Manifest.load(sample), sample)
 
 
 def examined(source: str, *, progress: Progress = SILENT) -> Dataset:

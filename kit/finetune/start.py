@@ -12,11 +12,13 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from kit.bundle import CARD, open_bundle
+from kit.cards import ModelCard
 from kit.errors import WeightsError
 from kit.families import Family
 from kit.files import sha256_file
 from kit.finetune.job import MEAN_VAR
 from kit.finetune.layout import Layout, lay_out
+from kit.finetune.plan import Plan
 
 LEAST = 0.9
 """A start that fills a smaller share of the parameters that are counted on is not the start of this
@@ -60,9 +62,44 @@ class Start:
         )
 
 
-def random_start() -> Start:
-    """The network as it was built."""
-    return Start("random", None, 0, 0, 0, 0.0)
+@dataclass(frozen=True, eq=False)
+class Begun:
+    """A network before its first step."""
+
+    network: nn.Module
+    layout: Layout
+    start: Start
+
+
+def begin(
+    family: Family,
+    model: ModelCard,
+    classes: int,
+    *,
+    seed: int,
+    start: str,
+    weights: Path | None,
+    plan: Plan | None = None,
+    partial: bool = False,
+) -> Begun:
+    """Build a network and fill it; equal arguments give equal weights.
+
+    Args:
+        classes: that it is to tell apart.
+        start: what the user called it.
+        weights: where it led; None leaves the network as it was built.
+
+    Raises:
+        UsageError: the plan doesn't fit the model.
+        WeightsError: the start can't be read or is of another model.
+    """
+    torch.manual_seed(seed)
+    network = family.build(model.architecture, classes, model.classes)
+    layout = lay_out(family, network, plan)
+    if weights is None:
+        return Begun(network, layout, Start("random", None, 0, 0, 0, 0.0))
+    found = load_start(family, network, weights, start, layout=layout, partial=partial, seed=seed)
+    return Begun(network, layout, found)
 
 
 def load_start(

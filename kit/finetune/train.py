@@ -16,9 +16,9 @@ from kit.errors import RunFailed, UsageError
 from kit.families import Family, load_family
 from kit.finetune.engine import Machine, start_engine
 from kit.finetune.job import Job, open_run
-from kit.finetune.layout import Layout, lay_out, learning_rates, spoken, told
+from kit.finetune.layout import Layout, learning_rates, spoken, told
 from kit.finetune.loop import Loop
-from kit.finetune.start import Start, load_start, random_start
+from kit.finetune.start import Start, begin
 from kit.finetune.state import BEST, STATE, Standing, load_best, weights_bytes
 from kit.progress import SILENT, Progress
 
@@ -49,10 +49,17 @@ def train(
     machine = machine or Machine()
     fabric, workers = start_engine(machine)
     family = load_family(job.model.family)
-    torch.manual_seed(job.seed)
-    network = family.build(job.model.architecture, len(job.train.classes), job.model.classes)
-    layout = lay_out(family, network, job.plan)
-    start = _start(job, family, network, layout)
+    begun = begin(
+        family,
+        job.model,
+        len(job.train.classes),
+        seed=job.seed,
+        start=job.start,
+        weights=job.weights,
+        plan=job.plan,
+        partial=job.partial,
+    )
+    network, layout, start = begun.network, begun.layout, begun.start
     factors = learning_rates(layout, network, start.filled)
     assert job.recipe.size is not None
     family.graph(network, job.recipe.size)  # refuses a size the network can't take
@@ -87,20 +94,6 @@ def train(
         _finish(directory, card, standing, loop, layout)
     fabric.barrier()
     return open_bundle(directory / "best")
-
-
-def _start(job: Job, family: Family, network: torch.nn.Module, layout: Layout) -> Start:
-    if job.weights is None:
-        return random_start()
-    return load_start(
-        family,
-        network,
-        job.weights,
-        job.start,
-        layout=layout,
-        partial=job.partial,
-        seed=job.seed,
-    )
 
 
 def _card(

@@ -144,6 +144,42 @@ def class_bars(before: Mapping[str, int], after: Mapping[str, int]) -> str:
     return svg(draw)
 
 
+def stage_bars(rows: Sequence[Mapping[str, Any]]) -> str:
+    """How alike each stage's answers are before and after training, and the most that runs from
+    random weights share: a bar that ends before its mark was made anew.
+
+    Args:
+        rows: as ``kit similarity --json`` writes them.
+    """
+
+    def draw() -> Figure:
+        figure = Figure(figsize=(9, 1.2 + 0.5 * len(rows)), layout="constrained")
+        axes = figure.subplots()
+        places = np.arange(len(rows))
+        for shift, name, label, colour in (
+            (-0.2, "cka", "linear CKA", COLOURS[0]),
+            (0.2, "svcca", "SVCCA", COLOURS[2]),
+        ):
+            axes.barh(
+                places + shift, [r[name] for r in rows], height=0.36, color=colour, label=label
+            )
+            known = [(place, max(most)) for place, row in zip(places, rows, strict=True)
+                     if (most := row[f"random_{name}"])]  # fmt: skip
+            for number, (place, most) in enumerate(known):
+                said = "runs from random weights, at most" if name == "svcca" else ""
+                ends = (place + shift - 0.18, place + shift + 0.18)
+                axes.vlines(most, *ends, colors=INK, lw=2, label="" if number else said)
+        axes.set_yticks(places, [short(row["stage"]) for row in rows])
+        axes.invert_yaxis()
+        axes.grid(visible=False, axis="y")
+        axes.set_xlim(0, 1)
+        axes.set_xlabel("before and after training: 1 is the same, up to a turn of the channels")
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3)
+        return figure
+
+    return svg(draw)
+
+
 def _lines(
     axes: Axes,
     epochs: Sequence[float | None],

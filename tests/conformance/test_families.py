@@ -75,6 +75,16 @@ def test_the_graph_keeps_the_waist(built: tuple[Any, ModelCard, Any]) -> None:
     assert arrays[1].shape[2] == CLASSES
 
 
+def test_features_are_the_means_of_the_maps(built: tuple[Any, ModelCard, Any]) -> None:
+    family, _, network = built
+    graph = family.graph(network, SIZE)
+    with torch.inference_mode():
+        features = graph(images())[2]
+        maps = graph.maps(images())
+    torch.testing.assert_close(features, torch.cat([each.mean((2, 3)) for each in maps], 1))
+    assert [each.shape[2] for each in maps] == sorted({each.shape[2] for each in maps})[::-1]
+
+
 def test_colour_order_is_inside_the_graph(built: tuple[Any, ModelCard, Any]) -> None:
     family, _, network = built
     with torch.inference_mode():

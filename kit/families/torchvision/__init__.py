@@ -97,7 +97,7 @@ def loss(network: Any, extra: Mapping[str, Any]) -> SingleShotLoss | TwoStageLos
     return kind(network, extra)
 
 
-def graph(network: Any, size: int) -> nn.Module:
+def graph(network: Any, size: int) -> SingleShotGraph | TwoStageGraph:
     if size % _STRIDE:
         raise CardError(
             f"the input size must be a multiple of {_STRIDE} for this model, it is {size}",

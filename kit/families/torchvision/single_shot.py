@@ -12,7 +12,7 @@ from torchvision.models.detection.image_list import ImageList
 from torchvision.ops import box_iou
 
 from kit.errors import RunFailed
-from kit.families import Outputs, Part, Targets, gains
+from kit.families import Graph, Outputs, Part, Targets, gains
 from kit.families.torchvision.parts import clip, map_sizes, prepare, truth_of
 
 
@@ -104,7 +104,7 @@ def answers(
     return Outputs(clip(boxes, size), logits.softmax(2)[..., 1:], features.float())
 
 
-class SingleShotGraph(nn.Module):
+class SingleShotGraph(Graph):
     """uint8 BGR images to boxes, scores and pooled features: the graph waist."""
 
     anchors: Tensor
@@ -115,6 +115,9 @@ class SingleShotGraph(nn.Module):
         self.size = size
         sizes = map_sizes(self.network, size)
         self.register_buffer("anchors", anchors_of(self.network, sizes, size))
+
+    def maps(self, images: Tensor) -> list[Tensor]:
+        return list(self.network.backbone(prepare(images, self.network)).values())
 
     def forward(self, images: Tensor) -> Outputs:
         maps, answer = look(self.network, images)

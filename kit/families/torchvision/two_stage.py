@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torchvision.ops import nms
 
-from kit.families import Outputs
+from kit.families import Graph, Outputs
 from kit.families.torchvision.networks import thaw
 from kit.families.torchvision.parts import clip, map_sizes, prepare
 
@@ -137,9 +137,13 @@ def answers(
         for judged in zip(proposals, logits, moves, strict=True)
     ]
     boxes, scores = (torch.stack(column) for column in zip(*each, strict=True))
-    # the coarsest map is a part of the one before it
-    finer = list(seen.maps.values())[:-1]
-    return Outputs(boxes, scores, torch.cat([m.mean((2, 3)) for m in finer], 1).float())
+    means = [each.mean((2, 3)) for each in _different(seen.maps)]
+    return Outputs(boxes, scores, torch.cat(means, 1).float())
+
+
+def _different(maps: Mapping[str, Tensor]) -> list[Tensor]:
+    """Without the coarsest, which is a part of the one before it."""
+    return list(maps.values())[:-1]
 
 
 def _detect(
@@ -184,7 +188,7 @@ def _with_zero(rows: Tensor) -> Tensor:
     return torch.cat([rows, torch.zeros_like(rows[:1])])
 
 
-class TwoStageGraph(nn.Module):
+class TwoStageGraph(Graph):
     """uint8 BGR images to boxes, scores and pooled features: the graph waist. Suppression is
     inside, since the second stage needs the first one's."""
 
@@ -195,6 +199,9 @@ class TwoStageGraph(nn.Module):
         self._levels = [f"anchors{level}" for level in range(len(every))]
         for name, anchors in zip(self._levels, every, strict=True):
             self.register_buffer(name, anchors)
+
+    def maps(self, images: Tensor) -> list[Tensor]:
+        return _different(self.network.backbone(prepare(images, self.network)))
 
     def forward(self, images: Tensor) -> Outputs:
         network, anchors = self.network, [getattr(self, name) for name in self._levels]

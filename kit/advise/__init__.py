@@ -1,0 +1,1 @@
+"""From a model, a dataset and what was measured before to a recommendation with its evidence."""
