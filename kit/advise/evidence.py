@@ -96,7 +96,7 @@ def look(
         WeightsError: the pretrained weights are not here.
     """
     card = load_card(ModelCard, model)
-    where = reference or _beside(card)
+    where = reference or beside(card)
     found = Reference.load(where)
     dataset = examined(source, progress=progress)
     manifest = chosen_pictures(dataset, sample)
@@ -154,7 +154,7 @@ def _features(own: Pretrained, dataset: Dataset, progress: Progress) -> Features
     return extract(own.graph, dataset, own.card.input, device=own.device, progress=progress)
 
 
-def _beside(card: ModelCard) -> Path:
+def beside(card: ModelCard) -> Path:
     path = card_folder(ModelCard) / f"{card.name}.coco.safetensors"
     if not path.is_file():
         raise DataError(
