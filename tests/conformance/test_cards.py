@@ -6,22 +6,52 @@ from pathlib import Path
 
 import pytest
 
+from kit.advise.measured import Measured
 from kit.cards import DatasetCard, ModelCard, Recipe, card_names, load_card
 from kit.families import names as families
+from kit.finetune.distance import Reference
 from kit.study.study import Study
 
 ROOT = Path(__file__).parents[2]
-MODELS, DATASETS, RECIPES, STUDIES = (
-    card_names(kind) for kind in (ModelCard, DatasetCard, Recipe, Study)
+MODELS, DATASETS, RECIPES, STUDIES, MEASURED = (
+    card_names(kind) for kind in (ModelCard, DatasetCard, Recipe, Study, Measured)
 )
+REFERENCES = sorted((ROOT / "models").glob("*.coco.safetensors"))
 
 
 def test_the_folders_hold_cards_and_nothing_else() -> None:
-    folders = {"models": MODELS, "datasets": DATASETS, "recipes": RECIPES, "studies": STUDIES}
+    folders = {
+        "models": MODELS,
+        "datasets": DATASETS,
+        "recipes": RECIPES,
+        "studies": STUDIES,
+        "advice": MEASURED,
+    }
     for folder, names in folders.items():
-        assert {path.name for path in (ROOT / folder).iterdir()} == {
-            f"{name}.yaml" for name in names
-        }
+        there = {path.name for path in (ROOT / folder).iterdir()}
+        assert there - {path.name for path in REFERENCES} == {f"{name}.yaml" for name in names}
+
+
+@pytest.mark.parametrize("path", REFERENCES, ids=lambda path: path.name)
+def test_a_reference_is_of_the_card_beside_it(path: Path) -> None:
+    reference = Reference.load(path)
+    card = load_card(ModelCard, path.name.partition(".")[0])
+    assert card.weights is not None
+    reference.require_model(card.name, card.weights.sha256, card.input.size, path)
+    assert len(reference.pictures) == len(reference.sha256) >= len(reference.objects) >= 100
+    assert path.stat().st_size < 1_000_000
+    for measures in reference.yardsticks.values():
+        assert set(measures) == {"cosine", "mmd", "svm"}
+
+
+@pytest.mark.parametrize("name", MEASURED)
+def test_what_was_measured_is_of_a_known_model(name: str) -> None:
+    told = load_card(Measured, name)
+    assert (ROOT / told.study).is_file()
+    for case in told.cases:
+        assert case.model in MODELS
+        assert case.dataset in DATASETS
+        assert case.tied[0] == max(case.outcomes, key=lambda way: case.outcomes[way].ap50)
 
 
 @pytest.mark.parametrize("name", MODELS)
