@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from kit.cli.options import add_seed, add_source, add_threads
 from kit.cli.output import Output
+from kit.errors import UsageError
 
 if TYPE_CHECKING:
     from kit.advise.trial import Tried
@@ -73,6 +74,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
     from kit.advise.evidence import look, write_reference
 
+    given = [name for name in ("epochs", "size", "out") if getattr(args, name) is not None]
+    if given and not args.try_:
+        raise UsageError(f"--{given[0]} says how to try", fix="add --try")
     if args.write_reference is not None:
         reference = write_reference(
             args.model, args.source, args.write_reference, device=args.device, threads=args.threads,

@@ -68,6 +68,10 @@ def test_a_reference_of_ones_own(adviser: Any) -> None:
     assert "is no reference" in told.stderr
 
 
+def test_options_of_a_try_need_one(adviser: Any) -> None:
+    assert "add --try" in adviser(*ADVISE, "--epochs", "1", code=2).stderr
+
+
 def test_a_model_without_a_reference_is_told_how_to_make_one(adviser: Any) -> None:
     told = adviser("advise", "yolo11n", *ADVISE[2:], code=2)
     assert "no COCO reference for yolo11n" in told.stderr
