@@ -1,11 +1,11 @@
 """Are forecasts to be trusted? Learning curves on half of the labels, held against all of them.
 
 On the three sets: `studies/forecast.yaml` trains yolov8n on an eighth, a quarter, half and all of
-BCCD, Mask Wearing and Vehicles. The curve is fitted to the first three sizes, and forecasts what the
-fourth scores on the same test pictures: the error, beside that of forecasting no change, and whether
-the intervals hold it. Where --study is not there the study is run first, which takes KIT_DATA,
-KIT_WEIGHTS and more than an hour without a GPU (--train runs what is missing of one that is there);
-else what is finished counts, and what is missing is listed.
+BCCD, Mask Wearing and Vehicles. The curve is fitted to the first three sizes, and forecasts what
+the fourth scores on the same test pictures: the error, beside that of forecasting no change, and
+whether the intervals hold it. Where --study is not there the study is run first, which takes
+KIT_DATA, KIT_WEIGHTS and more than an hour without a GPU (--train runs what is missing of one that
+is there); else what is finished counts, and what is missing is listed.
 
 With --simulate N no detector is trained: N studies are drawn from each of several known curves,
 with the chance of seeds, pools and test pictures in them. So the intervals' coverage can be told to
