@@ -35,6 +35,14 @@ def gpus(device: str = "auto") -> int:
     return torch.cuda.device_count() if device in ("auto", "cuda") else 0
 
 
+def gpu_uuids(device: str) -> list[str]:
+    """Of the GPU that a run of one process takes, as the driver names it; empty on a CPU."""
+    chosen = pick_device(device)
+    if chosen.type != "cuda":
+        return []
+    return [f"GPU-{torch.cuda.get_device_properties(chosen).uuid}"]
+
+
 def start_engine(machine: Machine) -> tuple[Fabric, int]:
     """Launch every process of a run.
 

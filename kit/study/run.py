@@ -59,7 +59,8 @@ def run(
         with Interrupt() as interrupt:
             while (waiting or running) and interrupt.number is None:
                 while waiting and free:
-                    running.append(_start(waiting.popleft(), machine, free.pop(0), gpus))
+                    place = free.pop(0)
+                    running.append(_start(waiting.popleft(), machine, place, gpus, alone=jobs == 1))
                 time.sleep(_LOOK)
                 for process in [each for each in running if each.handle.poll() is not None]:
                     running.remove(process)
@@ -89,9 +90,10 @@ def outcome(task: Task, code: int) -> Finished | Failed:
     return Failed(task.cell, f"its process was {died}; see {task.directory / LOG}")
 
 
-def _start(task: Task, machine: Machine, place: int, gpus: int) -> Process:
+def _start(task: Task, machine: Machine, place: int, gpus: int, *, alone: bool) -> Process:
     task.begin()
     command = [sys.executable, "-m", "kit.study.work", str(task.directory)]
+    command += ["--alone"] if alone else []
     for option in ("device", "threads", "workers"):
         if (value := getattr(machine, option)) is not None:
             command += [f"--{option}", str(value)]

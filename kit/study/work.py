@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from kit import door
+from kit.bench.energy import meter
 from kit.bench.environment import environment
 from kit.bundle import open_bundle
 from kit.errors import DataError, KitError
 from kit.evaluate.report import measure
-from kit.files import read_json, sha256_json, write_text
-from kit.finetune.engine import Machine
+from kit.files import read_json, sha256_json, write_json, write_text
+from kit.finetune.engine import Machine, gpu_uuids
 from kit.finetune.state import Standing
 from kit.finetune.train import train
 from kit.progress import Progress
@@ -29,11 +30,42 @@ from kit.study.lock import locked
 from kit.study.results import Finished, Result, save
 from kit.study.tasks import FAILURE, LOG, Datasets, read_task, ready
 
+ENERGY = "energy.json"
 T = TypeVar("T")
 
 
-def work(directory: Path, machine: Machine, progress: Progress) -> Finished:
+class Energy:
+    """What a cell's training has taken, over all the times it was gone on with.
+
+    Args:
+        directory: of the cell. begun: whether it was trained in before.
+        alone: whether no other cell runs on this machine, so that its CPU's energy is this one's.
+    """
+
+    def __init__(self, directory: Path, machine: Machine, *, begun: bool, alone: bool) -> None:
+        self._path = directory / ENERGY
+        self._before = self.told() if begun else 0.0
+        self._meter = meter(gpu_uuids(machine.device), cpu=alone)
+
+    def save(self) -> None:
+        """For whoever goes on; what was once unknown stays so."""
+        now = self._meter.watt_hours()
+        both = None if now is None or self._before is None else round(self._before + now, 4)
+        write_json(self._path, {"watt_hours": both})
+
+    def told(self) -> float | None:
+        """Watt hours as they were last saved; None where the machine didn't tell."""
+        if not self._path.is_file():
+            return None
+        found: float | None = read_json(self._path, "an energy", error=DataError)["watt_hours"]
+        return found
+
+
+def work(directory: Path, machine: Machine, progress: Progress, *, alone: bool = False) -> Finished:
     """Do a cell, or go on with it.
+
+    Args:
+        alone: whether no other cell runs on this machine meanwhile.
 
     Raises:
         DataError: what it needs has changed since the study looked at it.
@@ -47,6 +79,8 @@ def work(directory: Path, machine: Machine, progress: Progress) -> Finished:
     if found.sample is not None:
         found.sample.save(directory / "sample.json")
     run = directory / "run"
+    begun = (run / "run.json").is_file()
+    energy = Energy(directory, machine, begun=begun, alone=alone)
 
     def tell(standing: Standing) -> None:
         row = standing.history[-1]
@@ -54,12 +88,12 @@ def work(directory: Path, machine: Machine, progress: Progress) -> Finished:
             f"epoch {row['epoch']}: train loss {row['train_loss']:.3f}, "
             f"valid AP50 {row['ap50'] or 0:.3f}, {row['seconds'] + row['valid_seconds']:.1f} s"
         )
+        energy.save()
 
     if (run / "best").is_dir():  # it was stopped in the evaluation
         bundle = open_bundle(run / "best")
     else:
-        resume = (run / "run.json").is_file()
-        bundle = train(found.job, run, machine, resume=resume, progress=progress, on_epoch=tell)
+        bundle = train(found.job, run, machine, resume=begun, progress=progress, on_epoch=tell)
     detector = door.open(bundle, device=machine.device, threads=machine.threads)
     measured = measure(detector, bundle, found.dataset, "test", progress=progress)
     history = read_json(run / "history.json", "a learning curve", error=DataError)
@@ -76,7 +110,7 @@ def work(directory: Path, machine: Machine, progress: Progress) -> Finished:
         valid=bundle.card.reports["valid"],
         test=measured.report,
         seconds=round(sum(row["seconds"] + row["valid_seconds"] for row in history), 1),
-        energy_wh=None,
+        energy_wh=energy.told(),
         licence=bundle.card.licence,
         environment={
             **environment(machine.threads),
@@ -98,7 +132,7 @@ class Log:
         print(text, flush=True)
 
 
-def attempt(directory: Path, machine: Machine) -> int:
+def attempt(directory: Path, machine: Machine, *, alone: bool = False) -> int:
     """Do a cell, and leave the reason in ``failure.txt`` if it fails.
 
     Returns:
@@ -108,7 +142,7 @@ def attempt(directory: Path, machine: Machine) -> int:
     failure.unlink(missing_ok=True)
     try:
         with locked(directory):
-            work(directory, machine, Log())
+            work(directory, machine, Log(), alone=alone)
     except KitError as error:
         write_text(failure, f"{error}\n")
         return error.exit_code
@@ -125,8 +159,10 @@ def main() -> int:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=None)
     parser.add_argument("--workers", type=int, default=None)
+    parser.add_argument("--alone", action="store_true", help="no other cell runs here meanwhile")
     args = parser.parse_args()
-    return attempt(args.directory, Machine(args.device, 1, args.threads, args.workers))
+    machine = Machine(args.device, 1, args.threads, args.workers)
+    return attempt(args.directory, machine, alone=args.alone)
 
 
 if __name__ == "__main__":
