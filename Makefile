@@ -56,6 +56,7 @@ test: setup  ## style, types, import direction and all quick tests
 
 slow: setup  ## the tests that take minutes
 	$(call part,pytest -m slow,$(BIN)/python -m pytest -q -m slow)
+	$(call part,new examples,KIT_EXAMPLES=explore $(BIN)/python -m pytest -q tests/conformance/test_formats.py tests/unit/data)
 
 # One lock per place the kit runs. uv.lock would write out the registry's addresses, these don't.
 compile = $(BIN)/uv pip compile pyproject.toml --quiet --generate-hashes --no-annotate --no-emit-index-url \

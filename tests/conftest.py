@@ -11,8 +11,10 @@ from hypothesis import settings
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # some tests import it without the kit around it
 
-settings.register_profile("kit", deadline=None)
-settings.load_profile("kit")
+# The same examples every time, so that a failure is the change's; `make slow` looks further.
+settings.register_profile("kit", deadline=None, derandomize=True)
+settings.register_profile("explore", deadline=None)
+settings.load_profile(os.environ.get("KIT_EXAMPLES", "kit"))
 
 
 @pytest.fixture(autouse=True, scope="session")
