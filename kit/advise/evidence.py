@@ -100,6 +100,8 @@ def look(
     found = Reference.load(where)
     dataset = examined(source, progress=progress)
     manifest = chosen_pictures(dataset, sample)
+    if not manifest.objects:
+        raise DataError("no training picture shows an object", where=dataset.source)
     own = pretrained(card, device=device, threads=threads, download=download, progress=progress)
     found.require_model(card.name, own.weights_sha256, card.input.size, where)
     train = dataset.take(manifest)

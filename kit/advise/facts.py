@@ -34,7 +34,7 @@ class Facts:
     Attributes:
         pictures, objects: that are trained on.
         classes: by name.
-        sides: ``{size: share}``: of the objects smaller than 32 px in an input of that size.
+        small: ``{size: share}`` of the objects that are under 32 px in an input of that size.
         wanted: side of the input in pixels at which nine objects of ten measure 48 px.
     """
 
@@ -59,7 +59,7 @@ def gather(train: Dataset, input: Input, *sizes: int) -> Facts:
     """Count and measure.
 
     Args:
-        train: usable boxes only.
+        train: usable boxes only, at least one of them.
         input: how pictures are fitted.
         sizes: of the input, at which small objects are counted.
     """

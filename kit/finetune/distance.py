@@ -56,7 +56,7 @@ class Distance:
         mmd: squared, in units of the reference's mean squared feature vector; without bias, so
             that of two samples of one set it lies around 0.
         svm: share of the pictures that a linear classifier puts on the right side, both sides
-            counting the same: 0.5 is chance.
+            counting the same: 0.5 is chance. Its interval may end below 1 where all are right.
     """
 
     cosine: Estimate
@@ -191,7 +191,11 @@ def _squared(one: Array, two: Array) -> Array:
 
 
 def _svm(one: Array, two: Array) -> Estimate:
-    """Each picture is judged by a classifier that was trained without it."""
+    """Each picture is judged by a classifier that was trained without it.
+
+    The interval is Jeffreys' (Brown, Cai and DasGupta, "Interval Estimation for a Binomial
+    Proportion", 2001): drawing pictures anew would find no chance at all where every one is right.
+    """
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -206,7 +210,7 @@ def _svm(one: Array, two: Array) -> Estimate:
     right = cross_val_predict(judge, np.concatenate([one, two]), side, cv=folds) == side
     rng = np.random.default_rng(0)
     draws = [
-        rng.binomial(len(hits), hits.mean(), RESAMPLES) / len(hits)  # what drawing them anew gives
+        rng.beta(hits.sum() + 0.5, (~hits).sum() + 0.5, RESAMPLES)
         for hits in (right[side == 1], right[side == 0])
     ]
     value = (right[side == 1].mean() + right[side == 0].mean()) / 2

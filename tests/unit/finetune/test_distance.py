@@ -33,8 +33,8 @@ def test_all_measures_grow_with_the_shift() -> None:
     for name in ("cosine", "mmd", "svm"):
         values = [getattr(each, name).value for each in found]
         assert values == sorted(values), name
-    assert found[-1].svm.value > 0.99
-    assert found[-1].svm.high <= 1
+    assert found[-1].svm.value == 1
+    assert 0.9 < found[-1].svm.low < found[-1].svm.high < 1, "that all were right is chance, too"
 
 
 def test_intervals_hold_the_truth() -> None:
