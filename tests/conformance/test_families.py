@@ -82,7 +82,8 @@ def test_features_are_the_means_of_the_maps(built: tuple[Any, ModelCard, Any]) -
         features = graph(images())[2]
         maps = graph.maps(images())
     torch.testing.assert_close(features, torch.cat([each.mean((2, 3)) for each in maps], 1))
-    assert [each.shape[2] for each in maps] == sorted({each.shape[2] for each in maps})[::-1]
+    sides = [each.shape[2] for each in maps]
+    assert sides == sorted(sides, reverse=True)
 
 
 def test_colour_order_is_inside_the_graph(built: tuple[Any, ModelCard, Any]) -> None:
