@@ -10,7 +10,8 @@ and whether freeze or tune was picked rightly by
     the most similar case of the other dataset, as `kit advise` picks;
     a try: the better AP on valid of the first seed alone, as `kit advise --try` picks.
 
-A pick is right where it is the measured best, and not wrong where it is a tie with it. The outcomes
+A pick is right where it is the measured best, and not wrong where it is a tie with it. Beside that:
+which stages tuning has kept, against runs from random weights (`kit similarity`). The outcomes
 are written to advice/transfer.yaml, which `kit advise` quotes.
 """
 
@@ -24,9 +25,12 @@ from _common import ROOT, finish, parser, write_report
 
 if TYPE_CHECKING:
     from kit.advise.measured import Case, Measured
+    from kit.report.page import Table
     from kit.study.reading import Reading
 
 STUDY = "transfer"
+VALID = 32
+"""Pictures that stages are compared on."""
 NOTE = "short runs (300 steps at 288 px): who learns slowly has not learnt all"
 
 
@@ -155,6 +159,7 @@ def report(
         ),
         Table("How often", ("who", "picks", "the best", "the best or a tie"), said),
     ]
+    tables += [table for key, group in groups.items() if (table := _reused(*key, group))]
     if missing:
         tables.append(Table("Not finished", ("",), [[name] for name in missing]))
     return write_report(
@@ -167,6 +172,36 @@ def report(
         {"picks": picks, "missing": missing},
         threads=1,
         out=out,
+    )
+
+
+def _reused(dataset: str, images: int, group: list[Reading]) -> Table | None:
+    """Which stages tuning kept, on valid pictures; None where the runs for it are not there."""
+    from kit.bundle import open_bundle
+    from kit.finetune.prepare import examined
+    from kit.finetune.reuse import fitted, reuse
+    from kit.report.page import Table
+
+    runs = {_way(reading): reading.cells for reading in group}
+    if not runs.get("tune") or len(runs.get("random", ())) < 2:
+        return None
+    tuned, *random = [open_bundle(c.bundle) for c in (runs["tune"][0], *runs["random"])]
+    whole = examined(dataset)
+    pictures = fitted(tuned, whole.select(whole.split("valid")[:VALID]))
+    rows = [
+        [
+            kept.stage, f"{kept.trained.cka:.2f}", f"{max(r.cka for r in kept.random):.2f}",
+            f"{kept.trained.svcca:.2f}", f"{max(r.svcca for r in kept.random):.2f}",
+            "yes" if kept.reused else "no",
+        ]
+        for kept in reuse(tuned, pictures, random=random)
+    ]  # fmt: skip
+    return Table(
+        f"What tuning on {images} pictures of {dataset} has kept",
+        ("stage", "CKA", "random", "SVCCA", "random", "reused"),
+        rows,
+        note=f"Before and after training, seed 0, on {len(pictures)} valid pictures; random: of "
+        f"{len(random)} runs from random weights with each other, the most.",
     )
 
 

@@ -55,20 +55,15 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
     from kit.data.findings import require_read
     from kit.data.source import open_source
     from kit.files import write_text
-    from kit.finetune.reuse import reuse
-    from kit.pixels import read_picture
+    from kit.finetune.reuse import fitted, reuse
     from kit.report.plots import stage_bars, svg_file
-    from kit.runtime.fit import Fit
 
     bundle = open_bundle(args.bundle)
     source = args.source or bundle.card.dataset["source"]
     dataset = open_source(source, progress=out)
     require_read(dataset, before="comparing")
     dataset = usable(dataset).select(dataset.split(args.split)[: args.pictures])
-    fit = Fit(bundle.card.input)
-    pictures = [
-        fit.apply(read_picture(example.path, bit_depth=dataset.bit_depth))[0] for example in dataset
-    ]
+    pictures = fitted(bundle, dataset)
     kept = reuse(
         bundle,
         pictures,

@@ -11,6 +11,7 @@ from torch import nn
 
 from kit.bundle import Bundle
 from kit.cards import ModelCard, load_card
+from kit.data.dataset import Dataset
 from kit.errors import UsageError, WeightsError
 from kit.families import Graph, load_family, pick_device
 from kit.files import sha256_file
@@ -18,8 +19,22 @@ from kit.finetune.job import MEAN_VAR
 from kit.finetune.plan import parse
 from kit.finetune.similarity import Kept, compare
 from kit.finetune.start import Begun, begin
+from kit.pixels import read_picture
+from kit.runtime.fit import Fit
 from kit.types import Picture
 from kit.weights import require
+
+
+def fitted(bundle: Bundle, dataset: Dataset) -> list[Picture]:
+    """Every picture as the bundle's detector is given it.
+
+    Raises:
+        DataError: one can't be read.
+    """
+    fit = Fit(bundle.card.input)
+    return [
+        fit.apply(read_picture(example.path, bit_depth=dataset.bit_depth))[0] for example in dataset
+    ]
 
 
 def reuse(
