@@ -160,7 +160,7 @@ class Loop:
         label = f"epoch {standing.epoch + 1}/{self._epochs}"
         begun = time.perf_counter()
         left = self._per_epoch - standing.step
-        for batch in self._progress.track(self._batches(), label, total=left):
+        for batch in self._progress.track(self._batches(standing.step), label, total=left):
             self._note_faults(batch)
             self._step(batch)
             standing.step += 1
@@ -189,7 +189,8 @@ class Loop:
     def _preflight(self) -> None:
         """Find how many pictures fit at once, and say what the run will cost."""
         standing, recipe = self.standing, self._job.recipe
-        batch = next(iter(self._batches()))
+        # after an epoch's last step none of its batches is left: then its first one serves
+        batch = next(iter(self._batches(standing.step % self._per_epoch)))
         with torch.random.fork_rng():
             estimate = preflight(
                 self._family,
@@ -220,15 +221,15 @@ class Loop:
         self.standing.micro = micro
         self._progress.note(f"out of memory: going on with {micro} pictures at a time")
 
-    def _batches(self) -> Iterable[Batch]:
-        """What is left of the epoch under way."""
+    def _batches(self, first: int) -> Iterable[Batch]:
+        """The epoch under way, from this step on."""
         fabric, standing = self._fabric, self.standing
         order = Order(
             len(self._job.train),
             self._job.recipe.batch,
             standing.epoch,
             self._job.seed,
-            first=standing.step,
+            first=first,
             rank=fabric.global_rank,
             ranks=fabric.world_size,
         )

@@ -113,17 +113,25 @@ def test_a_killed_run_resumes_to_the_same_weights(
     ).read_text().count("epoch")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("number", "after"), [(signal.SIGINT, 3), (signal.SIGTERM, 3), (signal.SIGINT, 4)]
+)
 def test_a_signal_stops_after_saving_within_the_epoch(
-    whole: Path, make_job: Any, tmp_path: Path, number: int, monkeypatch: pytest.MonkeyPatch
+    whole: Path,
+    make_job: Any,
+    tmp_path: Path,
+    number: int,
+    after: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """In the middle of the second epoch, and after its last step."""
     step, done = Loop._step, 0
 
     def interrupted(self: Loop, batch: Any) -> None:
         nonlocal done
         step(self, batch)
         done += 1
-        if done == 3:  # in the middle of the second epoch
+        if done == after:
             os.kill(os.getpid(), number)
 
     monkeypatch.setattr(Loop, "_step", interrupted)
