@@ -30,9 +30,7 @@ def export_ours(weights: Path, classes: tuple[str, ...], size: int, out: Path) -
     family = load_family(card.family)
     network = family.build(card.architecture, card.classes, card.classes)
     load_start(family, network, weights, "coco")
-    content, _ = write_graph(
-        family.graph(network, size), size=size, classes=card.classes, metadata={}
-    )
+    written = write_graph(family.graph(network, size), size=size, classes=card.classes, metadata={})
     card = replace(card, input=type(card.input)(size, card.input.fit, card.input.fill))
     bundle = BundleCard(
         name=f"{MODEL}-coco",
@@ -49,7 +47,7 @@ def export_ours(weights: Path, classes: tuple[str, ...], size: int, out: Path) -
         operating_point=FLOOR,
         made_by=f"detector-kit {__version__}",
     )
-    return save_bundle(out, bundle, {"model.onnx": content}).directory
+    return save_bundle(out, bundle, {"model.onnx": written.model.SerializeToString()}).directory
 
 
 def export_vendor(weights: Path, size: int, out: Path) -> Path:

@@ -17,6 +17,7 @@ from kit.errors import BundleError
 from kit.files import new_directory, read_json, sha256_file, write_json
 
 CARD = "card.json"
+Precision = Literal["fp32", "fp16", "int8"]
 _MAKE = "make one with `kit train`"
 _COPY_AGAIN = "copy the bundle again from where it was made"
 
@@ -36,6 +37,8 @@ class BundleCard:
         backends: those it is proven on.
         operating_point: score from which a box is shown.
         dataset: ``{source, name}`` it was trained on; ``manifests`` the hash of each split used.
+        conversion: how it came to its precision: what the rest runs in, the calibration, what was
+            left in float, and every way that was tried.
         parent: ``bundle_sha256`` of the bundle this was made from.
         training: facts of the run: start, seed, epochs, recipe, the epoch kept.
         reports: headline figures, each with the manifest they were measured on.
@@ -56,11 +59,12 @@ class BundleCard:
     cap: int = 300
     boxes: int | None = None
     max_batch: int | None = None
-    precision: Literal["fp32", "fp16", "int8"] = "fp32"
+    precision: Precision = "fp32"
     backends: tuple[str, ...] = ()
     operating_point: float = 0.25
     dataset: Mapping[str, str] = field(default_factory=dict)
     manifests: Mapping[str, str] = field(default_factory=dict)
+    conversion: Mapping[str, Any] = field(default_factory=dict)
     parent: str | None = None
     training: Mapping[str, Any] = field(default_factory=dict)
     reports: Mapping[str, Any] = field(default_factory=dict)

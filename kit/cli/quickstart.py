@@ -92,8 +92,8 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
     before = evaluate(door.open(trained), trained, dataset, "test", progress=out)
 
     step("export to ONNX behind the parity gate")
-    valid, valid_sha256 = gate_pictures(trained, None, progress=out)
-    graph, parity = export_onnx(trained, valid, valid_sha256, folder / "onnx", progress=out)
+    valid = gate_pictures(trained, None, progress=out)
+    graph, parity = export_onnx(trained, valid, folder / "onnx", progress=out)
 
     step("evaluate the graph on test")
     detector = door.open(graph)

@@ -1,47 +1,29 @@
 """How far a score would move with other pictures: percentile bootstrap over pictures.
 
 Pictures, not boxes, are drawn with replacement, since boxes of one picture stand or fall together
-(Efron and Tibshirani, 1993, chapter 13). The evaluator's overlaps are matched once, as COCO does
-it, and each draw only weighs the pictures anew. That the matches are the evaluator's is checked on
-every call: with each picture drawn once, AP must be the evaluator's.
+(Efron and Tibshirani, 1993, chapter 13). Each draw only weighs the pictures anew, over matches that
+were made once. That these are the evaluator's is checked on every call: with each picture drawn
+once, AP must be the evaluator's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kit.data.dataset import Dataset
 from kit.errors import KitError
 from kit.evaluate.coco import IOUS, RECALLS, Scores
-from kit.types import Ignore
+from kit.evaluate.matches import Matches
 
 RESAMPLES = 1000
 LEVEL = 0.95
 _BLOCK = 64  # draws weighed at once: bounds the memory
 _EPS = float(np.spacing(1))  # as in the evaluator
 _AGREE = 1e-9
-
-
-@dataclass(frozen=True, eq=False)
-class _Class:
-    """Detections of one class in order of score, and how they fared at each overlap.
-
-    Attributes:
-        picture: ``(D,)`` of each detection.
-        hit: ``(T, D)`` it found an object.
-        ignored: ``(T, D)`` it lies on an object that doesn't count.
-        objects: ``(P,)`` objects that count, per picture.
-    """
-
-    picture: NDArray[np.int64]
-    hit: NDArray[np.bool_]
-    ignored: NDArray[np.bool_]
-    objects: NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,99 +52,68 @@ class Resampled:
 
 
 def resample(
-    evaluator: Any, dataset: Dataset, scores: Scores, *, resamples: int = RESAMPLES, seed: int = 0
+    matches: Mapping[str, Matches], scores: Scores, *, resamples: int = RESAMPLES, seed: int = 0
 ) -> Resampled:
     """Score draws of as many pictures, with replacement. A draw without any object of a class
     leaves that class out of its mean, as COCO does.
 
     Args:
-        evaluator: what :func:`kit.evaluate.coco.run` returned for this dataset.
-        scores: its figures, :func:`kit.evaluate.coco.summarize`.
+        matches: by class, see :func:`kit.evaluate.matches.match`.
+        scores: of the same detections, :func:`kit.evaluate.coco.summarize`.
     """
     if scores.ap is None or scores.ap50 is None:
         return Resampled(np.empty(0), np.empty(0))
-    classes = [_match(evaluator, dataset, k) for k in range(len(dataset.classes))]
-    classes = [c for c in classes if c.objects.any()]
-    pictures = len(dataset)
-    whole = _scores(classes, np.ones((1, pictures)))[0]
+    classes = [each for each in matches.values() if each.objects.any()]
+    whole = _mean(_scores(classes, np.ones((1, scores.images))))[0]
     if abs(whole[0] - scores.ap50) > _AGREE or abs(whole.mean() - scores.ap) > _AGREE:
         raise KitError("the interval's matches are not the evaluator's; this is a fault of the kit")
-    rng = np.random.default_rng(seed)
-    blocks = [
-        _scores(classes, rng.multinomial(pictures, np.full(pictures, 1 / pictures), size=count))
-        for count in _blocks(resamples)
-    ]
-    drawn = np.concatenate(blocks)
+    drawn = _mean(_drawn(classes, resamples, seed))
     return Resampled(drawn.mean(axis=1), drawn[:, 0])
 
 
-def _blocks(resamples: int) -> Iterator[int]:
+def resample_classes(
+    matches: Mapping[str, Matches], *, resamples: int = RESAMPLES, seed: int = 0
+) -> dict[str, Resampled]:
+    """The same for each class that has objects; rows are of the same pictures as there."""
+    classes = {name: each for name, each in matches.items() if each.objects.any()}
+    if not classes:
+        return {}
+    drawn = _drawn(list(classes.values()), resamples, seed)
+    return {
+        name: Resampled(rows.mean(axis=1), rows[:, 0])
+        for name, rows in zip(classes, drawn, strict=True)
+    }
+
+
+def draws(
+    pictures: int, *, resamples: int = RESAMPLES, seed: int = 0
+) -> Iterator[NDArray[np.int64]]:
+    """``(b, P)`` how often each picture is drawn, in blocks; always the same for a seed."""
+    rng, shares = np.random.default_rng(seed), np.full(pictures, 1 / max(pictures, 1))
     while resamples > 0:
-        yield min(_BLOCK, resamples)
+        yield rng.multinomial(pictures, shares, size=min(_BLOCK, resamples))
         resamples -= _BLOCK
 
 
-def _match(evaluator: Any, dataset: Dataset, label: int) -> _Class:
-    """Match detections of one class to objects, picture by picture, by COCO's rule."""
-    limit = evaluator.params.maxDets[-1]
-    pictures, values, hits, ignores = [], [], [], []
-    objects = np.zeros(len(dataset), np.int64)
-    for picture in range(len(dataset)):
-        span = slice(dataset.offsets[picture], dataset.offsets[picture + 1])
-        mine = dataset.labels[span] == label
-        skip = dataset.ignore[span][mine] != Ignore.NONE
-        objects[picture] = np.count_nonzero(~skip)
-        found = evaluator.cocoDt.imgToAnns.get(picture, ())
-        score = np.array([a["score"] for a in found if a["category_id"] == label])
-        score = score[np.argsort(-score, kind="stable")][:limit]
-        overlaps = np.asarray(evaluator.ious[picture, label], np.float64)
-        overlaps = overlaps.reshape(len(score), len(skip)) if overlaps.size else np.zeros((0, 0))
-        hit, ignored = _greedy(overlaps, skip, len(score))
-        pictures.append(np.full(len(score), picture))
-        values.append(score)
-        hits.append(hit)
-        ignores.append(ignored)
-    order = np.argsort(-np.concatenate(values), kind="stable")
-    return _Class(
-        picture=np.concatenate(pictures)[order],
-        hit=np.concatenate(hits, axis=1)[:, order],
-        ignored=np.concatenate(ignores, axis=1)[:, order],
-        objects=objects,
-    )
+def _drawn(classes: Sequence[Matches], resamples: int, seed: int) -> NDArray[np.float64]:
+    """``(C, B, T)`` AP of each class on each draw, at each overlap."""
+    blocks = draws(len(classes[0].objects), resamples=resamples, seed=seed)
+    return np.concatenate([_scores(classes, weights) for weights in blocks], axis=1)
 
 
-def _greedy(
-    overlaps: NDArray[np.float64], skip: NDArray[np.bool_], count: int
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Each detection, best first, takes the free object it overlaps most; of those that count
-    first, else one that doesn't, which stays free for others."""
-    hit = np.zeros((len(IOUS), count), bool)
-    ignored = np.zeros_like(hit)
-    if not overlaps.size:
-        return hit, ignored
-    needed = np.minimum(IOUS, 1 - 1e-10)
-    free = np.ones((len(IOUS), len(skip)), bool)
-    levels = np.arange(len(IOUS))
-    last = len(skip) - 1
-    for d in np.flatnonzero((overlaps >= IOUS[0]).any(axis=1)):
-        fits = overlaps[d] >= needed[:, None]
-        countable = np.where(fits & free & ~skip, overlaps[d], -1.0)
-        best = last - countable[:, ::-1].argmax(axis=1)  # of equal ones the last, as COCO
-        hit[:, d] = countable[levels, best] >= 0
-        free[levels[hit[:, d]], best[hit[:, d]]] = False
-        ignored[:, d] = ~hit[:, d] & (fits & skip).any(axis=1)
-    return hit, ignored
+def _scores(classes: Sequence[Matches], weights: NDArray[Any]) -> NDArray[np.float64]:
+    """``(C, B, T)`` AP for ``(B, P)`` counts of each picture."""
+    return np.stack([_average_precision(each, weights) for each in classes])
 
 
-def _scores(classes: list[_Class], weights: NDArray[Any]) -> NDArray[np.float64]:
-    """``(B, T)`` mean over classes of AP, for ``(B, P)`` counts of each picture."""
-    per_class = np.stack([_average_precision(c, weights) for c in classes])
+def _mean(per_class: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Over the classes that have objects."""
     with np.errstate(invalid="ignore"):
         known = ~np.isnan(per_class)
         return np.asarray(np.where(known, per_class, 0.0).sum(axis=0) / known.sum(axis=0))
 
 
-def _average_precision(c: _Class, weights: NDArray[Any]) -> NDArray[np.float64]:
+def _average_precision(c: Matches, weights: NDArray[Any]) -> NDArray[np.float64]:
     """``(B, T)`` AP of one class; NaN for a draw without an object of it.
 
     Precision is highest where a hit has just been counted, so only hits are looked at.

@@ -15,6 +15,7 @@ from kit.data.findings import require_read
 from kit.errors import DataError
 from kit.evaluate.coco import Scores, run, summarize
 from kit.evaluate.intervals import Resampled, resample
+from kit.evaluate.matches import match
 from kit.files import read_json, write_json
 from kit.pixels import read_picture
 from kit.progress import SILENT, Progress
@@ -142,7 +143,7 @@ def measure(
         found.append(detector.detect([picture], floor=floor)[0].detections)
     evaluator = run(chosen, found)
     scores = summarize(evaluator, chosen)
-    resampled = resample(evaluator, chosen, scores)
+    resampled = resample(match(evaluator, chosen), scores)
     report = EvalReport(
         **vars(scores),
         interval=resampled.interval(),

@@ -1,19 +1,29 @@
-"""Which pictures decide a gate: the valid split the bundle was trained with, and no other."""
+"""Which pictures an export may look at: valid decides its gate, train calibrates int8."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from kit.bundle import Bundle
 from kit.data.dataset import Dataset
 from kit.data.doctor import usable
+from kit.data.manifest import Manifest
+from kit.data.sampling import Draw, sample
 from kit.data.source import open_source
 from kit.errors import DataError, UsageError
 from kit.progress import SILENT, Progress
 
 
-def gate_pictures(
-    bundle: Bundle, source: str | None, *, progress: Progress = SILENT
-) -> tuple[Dataset, str]:
-    """The valid split, usable boxes only, and the sha256 of its manifest.
+@dataclass(frozen=True)
+class Chosen:
+    """Pictures, usable boxes only, and the manifest that lists them."""
+
+    pictures: Dataset
+    manifest: Manifest
+
+
+def gate_pictures(bundle: Bundle, source: str | None, *, progress: Progress = SILENT) -> Chosen:
+    """The valid split.
 
     Args:
         source: None takes the dataset the card records, which must then hold the very pictures the
@@ -23,6 +33,41 @@ def gate_pictures(
         UsageError: no dataset is given and the card's is not here: there is no unchecked export.
         DataError: the pictures or labels are not those the card records, or of other classes.
     """
+    dataset = _dataset(bundle, source, progress)
+    manifest = dataset.manifest(dataset.split("valid"), rule="the valid split")
+    expected = bundle.card.manifests.get("valid")
+    if source is None and expected is not None and manifest.sha256 != expected:
+        raise DataError(
+            "the valid pictures or labels have changed since the bundle was trained",
+            where=bundle.card.dataset.get("source"),
+            fix="restore them, or name another dataset with --data SRC",
+        )
+    return Chosen(dataset.take(manifest), manifest)
+
+
+def calibration_pictures(
+    bundle: Bundle, source: str | None, count: int, *, progress: Progress = SILENT
+) -> Chosen:
+    """Pictures of the train split, as many as there are up to ``count``, in an order drawn with
+    seed 0 so that the first ones hold classes in their shares.
+
+    Raises:
+        UsageError: there is none, or no dataset, as in :func:`gate_pictures`.
+        DataError: as there.
+    """
+    dataset = _dataset(bundle, source, progress)
+    pool = dataset.split("train")
+    if not len(pool):
+        raise UsageError(
+            "int8 is calibrated on pictures of train, and it has none",
+            where=dataset.source or dataset.root,
+            fix="name a dataset that has some with --data SRC",
+        )
+    manifest = sample(dataset, Draw("random", images=min(count, len(pool))), seed=0)
+    return Chosen(dataset.take(manifest), manifest)
+
+
+def _dataset(bundle: Bundle, source: str | None, progress: Progress) -> Dataset:
     recorded = bundle.card.dataset.get("source")
     if source is None and recorded is None:
         raise UsageError(
@@ -44,12 +89,4 @@ def gate_pictures(
             f"the bundle's are {', '.join(bundle.card.classes)}",
             where=source or recorded,
         )
-    manifest = dataset.manifest(dataset.split("valid"), rule="the valid split")
-    expected = bundle.card.manifests.get("valid")
-    if source is None and expected is not None and manifest.sha256 != expected:
-        raise DataError(
-            "the valid pictures or labels have changed since the bundle was trained",
-            where=recorded,
-            fix="restore them, or name another dataset with --data SRC",
-        )
-    return dataset.take(manifest), manifest.sha256
+    return dataset

@@ -1,67 +1,139 @@
-"""A checkpoint bundle in, an ONNX bundle out."""
+"""A trained bundle in, an ONNX bundle of some precision out."""
 
 from __future__ import annotations
 
 import tempfile
-from dataclasses import asdict, replace
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Literal
 
-from safetensors.torch import load_file
+import onnx
+from onnx import ModelProto
 
 from kit import __version__, door
 from kit.binding import plain
-from kit.bundle import Bundle, BundleCard, save_bundle
-from kit.data.dataset import Dataset
+from kit.bundle import Bundle, BundleCard, Precision, save_bundle
 from kit.errors import BundleError
-from kit.export.graph import OPSET, as_text, write_graph
-from kit.export.parity import Parity, compare, require
-from kit.families import load_family
-from kit.files import refuse_existing, sha256_json
+from kit.export.anatomy import named
+from kit.export.data import Chosen
+from kit.export.half import to_half
+from kit.export.parity import TOLERANCES, Parity, Tolerance, answers, compare, require
+from kit.files import refuse_existing
 from kit.progress import SILENT, Progress
+from kit.types import Detector
 
 GRAPH = "model.onnx"
+
+_HALF_SCALES = 19
+"""The first opset whose Q/DQ operators take float16."""
+
+Opener = Callable[[ModelProto], Detector]
+Judge = Callable[[ModelProto], Parity]
+
+
+@dataclass(frozen=True)
+class Eight:
+    """How to make int8.
+
+    Attributes:
+        calibration: pictures of the train split, as many as there may be a reason for.
+        first: how many of them are used at first.
+        rest: precision of what stays float.
+    """
+
+    calibration: Chosen
+    first: int
+    rest: Literal["fp16", "fp32"] = "fp32"
 
 
 def export_onnx(
     bundle: Bundle,
-    dataset: Dataset,
-    manifest: str,
+    gate: Chosen,
     out: Path,
     *,
+    precision: Precision = "fp32",
+    eight: Eight | None = None,
+    tolerance: Tolerance | None = None,
     threads: int | None = None,
     progress: Progress = SILENT,
 ) -> tuple[Bundle, Parity]:
-    """Export a checkpoint as fp32 ONNX.
+    """Export a checkpoint, or bring its fp32 export to less precision.
 
     Args:
-        bundle: of kind ``checkpoint``.
-        dataset: the pictures the gate compares on, usable boxes only: the valid split.
-        manifest: their sha256.
+        bundle: a checkpoint, or an ONNX bundle in fp32.
+        gate: the pictures the gate compares on: the valid split.
         out: directory of the new bundle.
+        eight: for the precision int8, and only for that.
+        tolerance: of the gate; None takes that of the precision.
 
     Raises:
-        BundleError: not a checkpoint, or the graph is unsound.
-        GateRefused: the graph differs from the checkpoint; nothing was written.
+        BundleError: not such a bundle, or the graph is unsound.
+        GateRefused: the graph differs from what it was made from; nothing was written.
     """
     refuse_existing(out)
-    if bundle.card.kind != "checkpoint":
+    if (precision == "int8") != (eight is not None):
+        raise ValueError("eight is for the precision int8, and only for that")
+    model, card = _float32(bundle, precision, progress)
+    reference = answers(
+        door.open(bundle, device="cpu", threads=threads),
+        gate.pictures,
+        label=f"parity: {bundle.card.kind}",
+        progress=progress,
+    )
+    with _trials(card, threads) as opened:
+
+        def judge(made: ModelProto) -> Parity:
+            return compare(
+                reference,
+                answers(
+                    opened(made), gate.pictures, label=f"parity: {precision}", progress=progress
+                ),
+                manifest=gate.manifest.sha256,
+                operating_point=bundle.card.operating_point,
+                tolerance=tolerance or TOLERANCES[precision],
+            )
+
+        conversion: Mapping[str, Any] = {}
+        if eight is not None:
+            model, parity, conversion = _to_int8(model, card, eight, judge, opened, progress)
+        else:
+            model = to_half(model) if precision == "fp16" else model
+            parity = judge(model)
+    require(parity)
+    report = plain(parity)
+    report.pop("refused")
+    valid = {"ap": parity.ap.after, "ap50": parity.ap50.after, "manifest": parity.manifest}
+    card = replace(
+        card,
+        operating_point=parity.operating_point,
+        conversion=conversion,
+        reports={"valid": valid, "parity": report},
+    )
+    return save_bundle(out, card, {GRAPH: model.SerializeToString()}), parity
+
+
+def _float32(
+    bundle: Bundle, precision: Precision, progress: Progress
+) -> tuple[ModelProto, BundleCard]:
+    """The graph in float32, and the card of what will be made of it."""
+    old = bundle.card
+    if old.kind == "checkpoint":
+        from kit.export.graph import from_checkpoint  # torch: an fp32 export does without
+
+        progress.note("writing the graph")
+        written = from_checkpoint(bundle)
+        model, rows, max_batch = written.model, written.rows, written.max_batch
+    elif (old.kind, old.precision) == ("onnx", "fp32") and precision != "fp32":
+        assert old.boxes is not None  # which only a checkpoint's card leaves open
+        model, rows, max_batch = onnx.load(bundle.weights), old.boxes, old.max_batch
+    else:
         raise BundleError(
-            f"an {bundle.card.kind} bundle is exported already", where=bundle.directory
+            f"an {old.kind} bundle of {old.precision} is exported already",
+            where=bundle.directory,
+            fix="export from the checkpoint, or from fp32 to less",
         )
-    family, old = load_family(bundle.card.family), bundle.card
-    network = family.build(
-        old.architecture, len(old.classes), int(old.training["pretrained_classes"])
-    )
-    network.load_state_dict(load_file(bundle.weights))
-    progress.note("writing the graph")
-    max_batch = family.max_batch(network)
-    content, rows = write_graph(
-        family.graph(network, old.input.size),
-        size=old.input.size,
-        classes=len(old.classes),
-        metadata=_metadata(bundle),
-        max_batch=max_batch,
-    )
     card = replace(
         old,
         kind="onnx",
@@ -69,40 +141,52 @@ def export_onnx(
         files={},
         boxes=rows,
         max_batch=max_batch,
-        precision="fp32",
+        precision=precision,
         backends=("onnxruntime",),
         parent=bundle.sha256,
         reports={},
         made_by=f"detector-kit {__version__}",
     )
+    return model, card
+
+
+def _to_int8(
+    model: ModelProto,
+    card: BundleCard,
+    eight: Eight,
+    judge: Judge,
+    opened: Opener,
+    progress: Progress,
+) -> tuple[ModelProto, Parity, Mapping[str, Any]]:
+    """The last graph tried, what the gate said of it, and how it was made."""
+    from kit.export.ladder import Quantiser, climb  # ONNX Runtime, which fp16 does without
+
+    def finished(made: ModelProto) -> ModelProto:
+        if eight.rest == "fp32":
+            return made
+        return to_half(onnx.version_converter.convert_version(made, _HALF_SCALES))
+
+    pictures = eight.calibration.pictures
+    quantiser = Quantiser(named(model), pictures, card.input, opened, progress)
+    climbed = climb(
+        quantiser, lambda made: judge(finished(made)), first=eight.first, progress=progress
+    )
+    last = climbed.tried[-1]
+    facts = {"rest": eight.rest, "manifest": eight.calibration.manifest.sha256, **climbed.facts()}
+    return finished(last.model), last.parity, facts
+
+
+@contextmanager
+def _trials(card: BundleCard, threads: int | None) -> Iterator[Opener]:
+    """Opens graphs as detectors before they are anybody's bundle."""
     with tempfile.TemporaryDirectory(prefix="kit-export-") as folder:
-        trial = save_bundle(Path(folder) / "trial", card, {GRAPH: content})
-        candidate = door.open(trial.directory, backend="onnxruntime", device="cpu", threads=threads)
-        reference = door.open(bundle.directory, device="cpu", threads=threads)
-        parity = compare(reference, candidate, dataset, manifest=manifest, progress=progress)
-    require(parity)
-    return save_bundle(out, _judged(card, parity), {GRAPH: content}), parity
+        place = 0
 
+        def opened(model: ModelProto) -> Detector:
+            nonlocal place
+            place += 1
+            content = {GRAPH: model.SerializeToString()}
+            trial = save_bundle(Path(folder) / str(place), card, content)
+            return door.open(trial, backend="onnxruntime", device="cpu", threads=threads)
 
-def _judged(card: BundleCard, parity: Parity) -> BundleCard:
-    report = asdict(parity)
-    report.pop("refused")
-    valid = {**parity.candidate, "manifest": parity.manifest}
-    return replace(card, reports={"valid": valid, "parity": report})
-
-
-def _metadata(bundle: Bundle) -> dict[str, str]:
-    """What the file itself says, for those who meet it without its card."""
-    card = bundle.card
-    return {
-        "classes": as_text(list(card.classes)),
-        "input": as_text(plain(card.input)),
-        "suppress": as_text(None if card.suppress is None else plain(card.suppress)),
-        "cap": as_text(card.cap),
-        "licence": card.licence,
-        "opset": as_text(OPSET),
-        "checkpoint_sha256": bundle.sha256,
-        "manifests_sha256": as_text(dict(card.manifests)),
-        "recipe_sha256": sha256_json(card.training.get("recipe")),
-        "made_by": f"detector-kit {__version__}",
-    }
+        yield opened

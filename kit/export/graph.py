@@ -11,9 +11,15 @@ from typing import NamedTuple
 import numpy as np
 import onnx
 import torch
+from safetensors.torch import load_file
 from torch import nn
 
+from kit import __version__
+from kit.binding import plain
+from kit.bundle import Bundle
 from kit.errors import BundleError
+from kit.families import load_family
+from kit.files import sha256_json
 from kit.runtime.contract import FEATURES, INPUT, OUTPUTS, check
 
 OPSET = 17
@@ -22,10 +28,32 @@ LayerNormalization."""
 
 
 class Written(NamedTuple):
-    """An ONNX file's bytes, with no data outside of it, and the rows N its outputs have."""
+    """An ONNX graph, the rows N its outputs have, and how many pictures it takes at once."""
 
-    content: bytes
+    model: onnx.ModelProto
     rows: int
+    max_batch: int | None
+
+
+def from_checkpoint(bundle: Bundle) -> Written:
+    """Write the network of a checkpoint bundle.
+
+    Raises:
+        BundleError: see :func:`write_graph`.
+    """
+    card = bundle.card
+    family = load_family(card.family)
+    network = family.build(
+        card.architecture, len(card.classes), int(card.training["pretrained_classes"])
+    )
+    network.load_state_dict(load_file(bundle.weights))
+    return write_graph(
+        family.graph(network, card.input.size),
+        size=card.input.size,
+        classes=len(card.classes),
+        metadata=_metadata(bundle),
+        max_batch=family.max_batch(network),
+    )
 
 
 def write_graph(
@@ -85,9 +113,25 @@ def write_graph(
         onnx.checker.check_model(model, full_check=True)
     except onnx.checker.ValidationError as error:
         raise BundleError(f"the exported graph is not valid ONNX ({error})") from error
-    return Written(model.SerializeToString(), arrays[0].shape[1])
+    return Written(model, arrays[0].shape[1], max_batch)
 
 
-def as_text(value: object) -> str:
-    """A value for the file's metadata."""
+def _metadata(bundle: Bundle) -> dict[str, str]:
+    """What the file itself says, for those who meet it without its card."""
+    card = bundle.card
+    return {
+        "classes": _text(list(card.classes)),
+        "input": _text(plain(card.input)),
+        "suppress": _text(None if card.suppress is None else plain(card.suppress)),
+        "cap": _text(card.cap),
+        "licence": card.licence,
+        "opset": _text(OPSET),
+        "checkpoint_sha256": bundle.sha256,
+        "manifests_sha256": _text(dict(card.manifests)),
+        "recipe_sha256": sha256_json(card.training.get("recipe")),
+        "made_by": f"detector-kit {__version__}",
+    }
+
+
+def _text(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value)

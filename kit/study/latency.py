@@ -57,8 +57,8 @@ def latencies(
 def _time(cell: Finished, path: Path, device: str, threads: int | None, progress: Progress) -> None:
     bundle, graph = open_bundle(cell.bundle), path.with_suffix("")
     shutil.rmtree(graph, ignore_errors=True)
-    valid, manifest = gate_pictures(bundle, None, progress=progress)
-    exported, _ = export_onnx(bundle, valid, manifest, graph, threads=threads, progress=progress)
+    valid = gate_pictures(bundle, None, progress=progress)
+    exported, _ = export_onnx(bundle, valid, graph, threads=threads, progress=progress)
     dataset = open_source(cell.result.cell.setting.dataset, progress=progress)
     detector = door.open(exported, device=device, threads=threads)
     timed = bench(

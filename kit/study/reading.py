@@ -17,6 +17,7 @@ from kit.data.source import open_source
 from kit.errors import DataError
 from kit.evaluate.coco import Scores, run, summarize
 from kit.evaluate.intervals import Resampled, resample
+from kit.evaluate.matches import match
 from kit.evaluate.paired import Repeated, Usual, usual
 from kit.evaluate.report import require_same_manifest
 from kit.progress import SILENT, Progress
@@ -226,7 +227,8 @@ def _pool(seed: int, cells: Sequence[Finished], dataset: Dataset, whole: Manifes
         raise DataError(f"the folds of seed {seed} don't cover its pictures", where=dataset.source)
     evaluator = run(dataset, [found[id_] for id_ in dataset.ids])
     scores = summarize(evaluator, dataset)
-    return Trial(seed, tuple(cells), scores, resample(evaluator, dataset, scores), whole.sha256)
+    resampled = resample(match(evaluator, dataset), scores)
+    return Trial(seed, tuple(cells), scores, resampled, whole.sha256)
 
 
 def _sha256(part: Iterable[str], dataset: Dataset, whole: Manifest) -> str | None:

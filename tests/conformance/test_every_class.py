@@ -111,7 +111,7 @@ def test_every_class_is_found_through_export(
     )
     machine = Machine("cpu", threads=2)
     bundle = train(job, tmp_path / "run", machine)
-    exported, _ = export_onnx(bundle, *gate_pictures(bundle, None), tmp_path / "onnx", threads=2)
+    exported, _ = export_onnx(bundle, gate_pictures(bundle, None), tmp_path / "onnx", threads=2)
     detector = door.open(exported, device="cpu", threads=2)
     found = [
         detector.detect([read_picture(example.path)], floor=EVALUATION_FLOOR)[0].detections

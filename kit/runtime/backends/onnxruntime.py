@@ -158,7 +158,12 @@ def _session(bundle: Bundle, provider: str, index: int, threads: int) -> Any:
         options.add_session_config_entry(key, f"{empty}/")
         try:
             session = onnxruntime.InferenceSession(
-                bundle.weights.read_bytes(), options, providers=wanted
+                bundle.weights.read_bytes(),
+                options,
+                providers=wanted,
+                # it makes integers of biases that are meant to be float, and in half precision
+                # their scales vanish: int8 graphs then answer nonsense
+                disabled_optimizers=["WeightBiasQuantization"],
             )
         except Exception as error:  # ONNX Runtime's errors share no base of their own
             raise _refused(error, bundle) from error

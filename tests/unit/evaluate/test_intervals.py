@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from kit.evaluate import intervals
 from kit.evaluate.coco import run, score, summarize
+from kit.evaluate.matches import match
 
 
 @settings(
@@ -29,9 +30,8 @@ def test_matches_are_the_evaluators(scene: Callable[..., Any], **how: Any) -> No
     """The full set is compared with the evaluator to 1e-9 inside; a difference raises."""
     dataset, predictions = scene(**how)
     evaluator = run(dataset, predictions)
-    found = intervals.resample(
-        evaluator, dataset, summarize(evaluator, dataset), resamples=3
-    ).interval()
+    matches, scores = match(evaluator, dataset), summarize(evaluator, dataset)
+    found = intervals.resample(matches, scores, resamples=3).interval()
     assert set(found) in (set(), {"ap", "ap50"})
 
 
@@ -39,11 +39,10 @@ def test_a_draw_is_the_evaluators_score_of_those_pictures(scene: Callable[..., A
     """Scores without ties, since a picture drawn twice stands beside itself, not at the end."""
     dataset, predictions = scene(11, pictures=10, digits=7, ignored=0.2)
     evaluator = run(dataset, predictions)
-    classes = [intervals._match(evaluator, dataset, k) for k in range(3)]
-    classes = [c for c in classes if c.objects.any()]
+    classes = [each for each in match(evaluator, dataset).values() if each.objects.any()]
     drawn = np.random.default_rng(0).integers(0, 10, (5, 10))
     weights = np.stack([np.bincount(row, minlength=10) for row in drawn])
-    ours = intervals._scores(classes, weights)
+    ours = intervals._mean(intervals._scores(classes, weights))
     for row, mine in zip(drawn, ours, strict=True):
         picked = dataset.select(np.sort(row))
         theirs = score(picked, [predictions[i] for i in np.sort(row)])
@@ -51,12 +50,24 @@ def test_a_draw_is_the_evaluators_score_of_those_pictures(scene: Callable[..., A
         assert mine.mean() == pytest.approx(theirs.ap, abs=1e-9)
 
 
+def test_classes_are_drawn_as_the_whole_is(scene: Callable[..., Any]) -> None:
+    """So that what a class loses can be told beside what all lose, on the same pictures."""
+    dataset, predictions = scene(16, pictures=20, digits=7)
+    evaluator = run(dataset, predictions)
+    matches, scores = match(evaluator, dataset), summarize(evaluator, dataset)
+    whole = intervals.resample(matches, scores, resamples=100)
+    classes = intervals.resample_classes(matches, resamples=100)
+    assert set(classes) == {name for name, each in scores.per_class.items() if each.objects}
+    means = np.nanmean([each.ap50 for each in classes.values()], axis=0)
+    assert np.allclose(means, whole.ap50, equal_nan=True)
+
+
 def test_seeded_and_around_the_score(scene: Callable[..., Any]) -> None:
     dataset, predictions = scene(12, pictures=30)
     evaluator = run(dataset, predictions)
     scores = summarize(evaluator, dataset)
     first, again, other = (
-        intervals.resample(evaluator, dataset, scores, resamples=200, seed=seed).interval()
+        intervals.resample(match(evaluator, dataset), scores, resamples=200, seed=seed).interval()
         for seed in (0, 0, 1)
     )
     assert first == again != other
@@ -68,11 +79,14 @@ def test_one_picture_has_no_spread_and_no_objects_no_interval(scene: Callable[..
     dataset, predictions = scene(13, pictures=1, objects=9)
     evaluator = run(dataset, predictions)
     scores = summarize(evaluator, dataset)
-    low, high = intervals.resample(evaluator, dataset, scores, resamples=9).interval()["ap50"]
+    drawn = intervals.resample(match(evaluator, dataset), scores, resamples=9)
+    low, high = drawn.interval()["ap50"]
     assert low == high == pytest.approx(scores.ap50)
     dataset, predictions = scene(14, objects=0)
     evaluator = run(dataset, predictions)
-    assert intervals.resample(evaluator, dataset, summarize(evaluator, dataset)).interval() == {}
+    drawn = intervals.resample(match(evaluator, dataset), summarize(evaluator, dataset))
+    assert drawn.interval() == {}
+    assert intervals.resample_classes(match(evaluator, dataset)) == {}
 
 
 def test_a_disagreement_is_raised_not_reported(scene: Callable[..., Any]) -> None:
@@ -80,4 +94,4 @@ def test_a_disagreement_is_raised_not_reported(scene: Callable[..., Any]) -> Non
     evaluator = run(dataset, predictions)
     wrong = summarize(run(dataset, predictions[::-1]), dataset)
     with pytest.raises(Exception, match="not the evaluator's"):
-        intervals.resample(evaluator, dataset, wrong)
+        intervals.resample(match(evaluator, dataset), wrong)

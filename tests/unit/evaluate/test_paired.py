@@ -15,6 +15,7 @@ from scipy import stats
 from kit.errors import DataError
 from kit.evaluate.coco import run, summarize
 from kit.evaluate.intervals import resample
+from kit.evaluate.matches import match
 from kit.evaluate.paired import Repeated, Usual, compare, holm, usual
 
 DRAWS = 1000
@@ -86,7 +87,7 @@ def test_with_one_seed_the_interval_is_the_reports(scene: Callable[..., Any]) ->
     dataset, predictions = scene(12, pictures=30)
     evaluator = run(dataset, predictions)
     scores = summarize(evaluator, dataset)
-    drawn = resample(evaluator, dataset, scores)
+    drawn = resample(match(evaluator, dataset), scores)
     alone = Repeated("a", "m", {0: scores.ap50}, {0: drawn.ap50})
     assert alone.interval == drawn.interval()["ap50"]
 

@@ -19,7 +19,7 @@ from kit.data import formats, smear
 from kit.data.source import open_source
 from kit.data.split import split
 from kit.errors import BundleError, DataError, GateRefused, UsageError
-from kit.export import export as export_module
+from kit.export import graph as graph_module
 from kit.export.data import gate_pictures
 from kit.export.export import export_onnx
 from kit.export.graph import Written, write_graph
@@ -81,7 +81,7 @@ def checkpoint(
 @pytest.fixture(scope="module")
 def exported(checkpoint: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     out = tmp_path_factory.mktemp("exported") / "onnx"
-    made, parity = export_onnx(checkpoint, *gate_pictures(checkpoint, None), out)
+    made, parity = export_onnx(checkpoint, gate_pictures(checkpoint, None), out)
     assert parity.detections > 0
     return made
 
@@ -158,9 +158,9 @@ def test_a_graph_that_differs_is_not_written(
 
         return write_graph(Swapped(), **options)
 
-    monkeypatch.setattr(export_module, "write_graph", swapped)
+    monkeypatch.setattr(graph_module, "write_graph", swapped)
     with pytest.raises(GateRefused):
-        export_onnx(checkpoint, *gate_pictures(checkpoint, None), tmp_path / "onnx")
+        export_onnx(checkpoint, gate_pictures(checkpoint, None), tmp_path / "onnx")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -176,7 +176,7 @@ def test_scores_that_are_no_scores_are_refused() -> None:
 
 def test_an_export_is_no_checkpoint(exported: Bundle, tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="exported already"):
-        export_onnx(exported, *gate_pictures(exported, None), tmp_path / "again")
+        export_onnx(exported, gate_pictures(exported, None), tmp_path / "again")
 
 
 def test_there_is_no_unchecked_export(checkpoint: Bundle, tmp_path: Path, source: Path) -> None:
@@ -188,7 +188,9 @@ def test_there_is_no_unchecked_export(checkpoint: Bundle, tmp_path: Path, source
     with pytest.raises(UsageError, match="--data SRC") as missing:
         gate_pictures(without(source=str(tmp_path / "gone")), None)
     assert missing.value.exit_code == 2
-    assert gate_pictures(without(), str(source))[1] == checkpoint.card.manifests["valid"]
+    assert (
+        gate_pictures(without(), str(source)).manifest.sha256 == checkpoint.card.manifests["valid"]
+    )
 
 
 def test_changed_labels_stop_the_gate(checkpoint: Bundle, tmp_path: Path, source: Path) -> None:

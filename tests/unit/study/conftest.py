@@ -21,6 +21,7 @@ from kit.data.source import open_source
 from kit.data.split import folds, split
 from kit.evaluate.coco import run, summarize
 from kit.evaluate.intervals import resample
+from kit.evaluate.matches import match
 from kit.evaluate.report import EvalReport, Measurement
 from kit.files import write_json
 from kit.study.cell import Cell
@@ -150,7 +151,7 @@ def measure(
     found = [shaken(rng, each.truth, skill, len(dataset.classes)) for each in chosen]
     evaluator = run(chosen, found)
     scores = summarize(evaluator, chosen)
-    resampled = resample(evaluator, chosen, scores, resamples=resamples)
+    resampled = resample(match(evaluator, chosen), scores, resamples=resamples)
     report = EvalReport(
         **vars(scores),
         interval=resampled.interval(),

@@ -1,0 +1,88 @@
+"""Counts at a threshold against counting by hand, and the threshold that keeps false alarms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from kit.evaluate.coco import run
+from kit.evaluate.matches import Matches, match
+from kit.evaluate.operating import count, threshold_like
+from kit.runtime.detector import EVALUATION_FLOOR
+
+
+def made(scores: list[float], hits: list[bool], pictures: int = 2) -> dict[str, Matches]:
+    """One class, one object a picture; detections take turns over the pictures."""
+    order = np.argsort(-np.array(scores), kind="stable")
+    hit = np.array([hits] * 10, bool)[:, order]
+    return {
+        "a": Matches(
+            score=np.array(scores)[order],
+            picture=(np.arange(len(scores)) % pictures)[order],
+            hit=hit,
+            ignored=np.zeros_like(hit),
+            objects=np.ones(pictures, np.int64),
+        )
+    }
+
+
+def test_counts_by_hand() -> None:
+    found = count(made([0.9, 0.8, 0.4, 0.3], [True, False, False, True]), 0.4)
+    assert found.hits.tolist() == [1, 0]
+    assert found.false.tolist() == [1, 1]
+    assert (found.sensitivity, found.fppi) == (0.5, 1.0)
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(seed=st.integers(0, 2**32 - 1), threshold=st.floats(0.05, 0.95))
+def test_counting_is_scoring_what_is_left(
+    scene: Callable[..., Any], seed: int, threshold: float
+) -> None:
+    """Greedy matching goes by score: dropping weak detections first changes no stronger match."""
+    dataset, predictions = scene(seed, pictures=4, digits=7, ignored=0.2)
+    whole = count(match(run(dataset, predictions), dataset), threshold)
+    strong = [found[found.scores >= np.float32(threshold)] for found in predictions]
+    part = count(match(run(dataset, strong), dataset), 0.0)
+    for name in ("hits", "false", "objects"):
+        assert np.array_equal(getattr(whole, name), getattr(part, name))
+
+
+@given(
+    rows=st.lists(st.tuples(st.integers(1, 99), st.booleans()), min_size=1, max_size=30),
+    threshold=st.integers(1, 99),
+)
+def test_a_detector_like_itself_keeps_its_threshold(
+    rows: list[tuple[int, bool]], threshold: int
+) -> None:
+    matches = made([score / 100 for score, _ in rows], [hit for _, hit in rows])
+    at = threshold / 100
+    assert threshold_like(matches, at, count(matches, at).fppi) == pytest.approx(at)
+
+
+@given(
+    rows=st.lists(st.tuples(st.integers(1, 99), st.booleans()), min_size=1, max_size=30),
+    fppi=st.floats(0, 20),
+)
+def test_false_alarms_are_never_more(rows: list[tuple[int, bool]], fppi: float) -> None:
+    matches = made([score / 100 for score, _ in rows], [hit for _, hit in rows])
+    at = threshold_like(matches, 0.25, fppi)
+    assert count(matches, at).fppi <= fppi + 1e-9
+    lower = at - 0.01
+    if lower > EVALUATION_FLOOR and at > 0.25:  # it rose no farther than it had to
+        assert count(matches, lower).fppi > fppi
+
+
+def test_resampled_sensitivity_is_around_it() -> None:
+    rng = np.random.default_rng(0)
+    hits = rng.random(60) < 0.7
+    found = count(made(rng.random(60).tolist(), hits.tolist(), pictures=60), 0.0)
+    drawn = found.resampled()
+    assert drawn.mean() == pytest.approx(found.sensitivity, abs=0.01)
+    assert np.array_equal(drawn, found.resampled())
