@@ -6,7 +6,7 @@ positives per picture. All classes count together.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,24 +65,35 @@ def count(matches: Mapping[str, Matches], threshold: float) -> Counts:
     return Counts(hits, false, np.sum([each.objects for each in classes], axis=0))
 
 
-def threshold_like(matches: Mapping[str, Matches], threshold: float, fppi: float) -> float:
-    """The threshold nearest to a given one with no more false positives per picture than ``fppi``,
-    and as many as it allows.
+def threshold_like(
+    matches: Mapping[str, Matches], reference: Mapping[str, Matches], threshold: float
+) -> float:
+    """The threshold at which a detector does what another one does at ``threshold``: shows as many
+    detections, unless that would be with more false positives; then fewer.
+
+    Confidences that were squeezed keep their order, so a threshold on them can be made up for.
 
     Returns:
-        ``threshold`` itself where it does; never below the floor detections were asked for with.
+        ``threshold`` itself where it does that; never below the floor detections were asked for.
     """
-    false = np.sort(_false_scores(matches.values()))[::-1]
-    pictures = len(next(iter(matches.values())).objects)
-    allowed = int(np.floor(fppi * pictures + 1e-9))
-    if allowed > len(false):  # it never is as often wrong
-        return EVALUATION_FLOOR
-    lowest = EVALUATION_FLOOR
-    if allowed < len(false):
-        lowest = float(np.nextafter(false[allowed], 2))
-    highest = float(false[allowed - 1]) if allowed else 1.0
-    return max(lowest, min(threshold, highest))
+    scores, others = _scores(matches), _scores(reference)
+    shown = int((others >= threshold).sum())
+    highest = float(scores[shown - 1]) if 0 < shown <= len(scores) else 1.0
+    lowest = _above(scores, shown)
+    false = _scores(matches, false=True)
+    allowed = int((_scores(reference, false=True) >= threshold).sum())
+    return max(lowest, min(threshold, highest), _above(false, allowed))
 
 
-def _false_scores(matches: Iterable[Matches]) -> NDArray[np.float64]:
-    return np.concatenate([m.score[~m.hit[_AT] & ~m.ignored[_AT]] for m in matches])
+def _above(scores: NDArray[np.float64], count: int) -> float:
+    """The lowest threshold that lets through at most so many of these."""
+    return float(np.nextafter(scores[count], 2)) if count < len(scores) else EVALUATION_FLOOR
+
+
+def _scores(matches: Mapping[str, Matches], *, false: bool = False) -> NDArray[np.float64]:
+    """Of all detections or of the false ones, descending."""
+    found = [
+        each.score[~each.hit[_AT] & ~each.ignored[_AT]] if false else each.score
+        for each in matches.values()
+    ]
+    return np.sort(np.concatenate(found))[::-1]

@@ -111,7 +111,7 @@ def write_graph(
     onnx.helper.set_model_props(model, dict(metadata))
     try:
         onnx.checker.check_model(model, full_check=True)
-    except onnx.checker.ValidationError as error:
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         raise BundleError(f"the exported graph is not valid ONNX ({error})") from error
     return Written(model, arrays[0].shape[1], max_batch)
 

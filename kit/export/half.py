@@ -48,7 +48,7 @@ def to_half(model: ModelProto) -> ModelProto:
     del model.graph.value_info[:]
     try:
         onnx.checker.check_model(model, full_check=True)
-    except onnx.checker.ValidationError as error:
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         raise BundleError(f"the graph in half precision is not valid ONNX ({error})") from error
     return model
 
@@ -58,6 +58,8 @@ def _fits(
 ) -> bool:
     """Whether a node of the body may run in half precision: it makes maps, or has weights."""
     made = [types.get(name, (0, None)) for name in node.output]
+    if any(attribute.HasField("g") for attribute in node.attribute):  # its own graph stays float
+        return False
     if node.op_type in _FLOAT or not any(kind == TensorProto.FLOAT for kind, _ in made):
         return node.op_type == "QuantizeLinear"
     return node.name in layers or all(rank == _MAPS for _, rank in made)

@@ -17,6 +17,7 @@ from onnx import ModelProto
 
 from kit.cards import Input
 from kit.data.dataset import Dataset
+from kit.errors import RunFailed
 from kit.export.parity import Parity, overlaps
 from kit.export.quantise import Method, Ranges, calibrate, candidates, quantise
 from kit.pixels import read_picture
@@ -167,11 +168,19 @@ def climb(
 
     Args:
         first: pictures to calibrate with before there is a reason for more.
+
+    Raises:
+        RunFailed: no way of choosing ranges works.
     """
-    tried: list[Tried] = []
+    tried, failed = list[Tried](), list[RunFailed]()
 
     def passes(step: Step) -> bool:
-        model = quantiser.make(step)
+        try:
+            model = quantiser.make(step)
+        except RunFailed as error:
+            failed.append(error)
+            progress.note(f"int8, {step}: {error}")
+            return False
         tried.append(Tried(step, model, judge(model)))
         parity = tried[-1].parity
         progress.note(
@@ -183,9 +192,13 @@ def climb(
     for step in _by_range(len(quantiser.pictures), first):
         if passes(step):
             return Climbed(tried, {})
+    if not tried:
+        raise failed[-1]
     best = max(tried, key=lambda each: each.parity.ap.difference).step
     damages = quantiser.damages(best)
     for count in SPARED:
+        if 2 * count > len(damages):  # that would be a float graph by another name
+            break
         if passes(Step(best.method, best.pictures, tuple(list(damages)[:count]))):
             break
     return Climbed(tried, damages)

@@ -167,7 +167,7 @@ def compare(
             total += len(strong)
             alike += _alike(strong, other, tolerance)
     before = count(reference.matches, operating_point)
-    threshold = threshold_like(candidate.matches, operating_point, before.fppi)
+    threshold = threshold_like(candidate.matches, reference.matches, operating_point)
     after = count(candidate.matches, threshold)
     parity = Parity(
         pictures=len(reference.found),

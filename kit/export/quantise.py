@@ -24,6 +24,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import ModelProto
 
+from kit.errors import RunFailed
 from kit.export.anatomy import dissect
 from kit.progress import SILENT, Progress
 from kit.runtime.backends import onnxruntime as _first  # noqa: F401 - it switches telemetry off
@@ -72,6 +73,9 @@ def calibrate(
     Args:
         pictures: ``(1, S, S, 3)`` uint8 each, fitted as the runtime fits them.
         total: how many, for the progress bar.
+
+    Raises:
+        RunFailed: the method can't tell the range of some layer.
     """
     from onnxruntime.quantization import CalibrationMethod, create_calibrator
 
@@ -82,12 +86,15 @@ def calibrate(
     }[method]
     with tempfile.TemporaryDirectory(prefix="kit-calibration-") as folder, _quietly():
         path = Path(folder) / "model.onnx"
-        onnx.save(model, path)
+        onnx.save(_without_heads(model), path)
         calibrator = create_calibrator(path, _OPERATORS, str(Path(folder) / "augmented.onnx"), kind)
-        for picture in progress.track(pictures, f"calibrating ({method})", total):
-            # one at a time: it keeps everything that it is given at once in memory
-            calibrator.collect_data(_One(picture))
-        return Ranges(method, calibrator.compute_data())
+        try:
+            for picture in progress.track(pictures, f"calibrating ({method})", total):
+                # one at a time: it keeps everything that it is given at once in memory
+                calibrator.collect_data(_One(picture))
+            return Ranges(method, calibrator.compute_data())
+        except ValueError as error:  # of values that hardly differ it can't make a histogram
+            raise RunFailed(f"{method} finds no ranges ({error})") from error
 
 
 def quantise(model: ModelProto, ranges: Ranges, layers: Collection[str]) -> ModelProto:
@@ -101,6 +108,8 @@ def quantise(model: ModelProto, ranges: Ranges, layers: Collection[str]) -> Mode
 
     copy = ModelProto()
     copy.CopyFrom(onnx.shape_inference.infer_shapes(model))
+    if not layers:  # which the quantiser would take for all of them
+        return copy
     with _quietly():
         quantizer = QDQQuantizer(
             copy,
@@ -125,6 +134,15 @@ def quantise(model: ModelProto, ranges: Ranges, layers: Collection[str]) -> Mode
         quantizer.model.topological_sort()
     made: ModelProto = quantizer.model.model
     onnx.checker.check_model(made, full_check=True)
+    return made
+
+
+def _without_heads(model: ModelProto) -> ModelProto:
+    """The graph up to what its heads read: no range beyond that is asked for."""
+    parts = dissect(model)
+    ends = {node.input[0]: None for node in model.graph.node if node.name in parts.heads}
+    cut = onnx.utils.Extractor(onnx.shape_inference.infer_shapes(model))
+    made: ModelProto = cut.extract_model([INPUT], list(ends))
     return made
 
 

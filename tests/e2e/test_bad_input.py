@@ -237,6 +237,10 @@ CASES = (
     Case("weights elsewhere", "evaluate bad {data}", ("outside itself",),
          bundle(card(weights="../onnx/model.onnx", files={"../onnx/model.onnx": "0" * 64}))),
     Case("a graph again", "export {onnx} --data {data} --out new", ("onnx", "exported already")),
+    Case("the rest of fp16", "export {onnx} --precision fp16 --rest fp16 --out new",
+         ("--rest", "--precision int8")),
+    Case("no tolerance", "export {onnx} --precision fp16 --tolerance 0 --out new",
+         ("--tolerance", "above 0")),
     Case("no pictures for the gate", "export {run}/best --data nowhere --out new",
          ("nowhere", "--data", "no unchecked export")),
 )  # fmt: skip

@@ -90,6 +90,25 @@ def test_checkpoint_and_graph_score_alike(scores: dict[str, Any]) -> None:
     assert graph["bundle_sha256"] != checkpoint["bundle_sha256"]
 
 
+@pytest.mark.parametrize("precision", ["fp16", "int8"])
+def test_less_precision_goes_the_same_way(
+    user: Any, parted: str, exported: str, scores: dict[str, Any], precision: str
+) -> None:
+    """From the fp32 export, without torch; a bundle like any other. The detector learned little
+    from a dozen pictures, so the gate is given room."""
+    words = ["export", exported, "--data", parted, "--precision", precision, "--tolerance", "20"]
+    made = user.json(*words, "--threads", "1", "--out", precision, makes=[precision])
+    assert made["precision"] == precision
+    assert 0 < made["operating_point"] < 1
+    assert made["parity"]["ap50"]["before"] > 0
+    if precision == "int8":
+        assert made["conversion"]["tried"][-1]["refused"] == []
+    report = user.json("evaluate", precision, parted, "--threads", "1")
+    assert report["precision"] == precision
+    assert report["ap50"] == pytest.approx(scores[exported]["ap50"], abs=0.2)
+    assert user.json("verify", precision)["bundle_sha256"] == made["bundle_sha256"]
+
+
 def test_bench_answers_what_it_promises(
     user: Any, parted: str, exported: str, scores: dict[str, Any]
 ) -> None:

@@ -54,29 +54,38 @@ def test_counting_is_scoring_what_is_left(
         assert np.array_equal(getattr(whole, name), getattr(part, name))
 
 
-@given(
-    rows=st.lists(st.tuples(st.integers(1, 99), st.booleans()), min_size=1, max_size=30),
-    threshold=st.integers(1, 99),
-)
+rows_of = st.lists(st.tuples(st.integers(1, 99), st.booleans()), min_size=1, max_size=30)
+
+
+def of(rows: list[tuple[int, bool]], factor: float = 1.0) -> dict[str, Matches]:
+    return made([score / 100 * factor for score, _ in rows], [hit for _, hit in rows])
+
+
+@given(rows=rows_of, threshold=st.integers(1, 99))
 def test_a_detector_like_itself_keeps_its_threshold(
     rows: list[tuple[int, bool]], threshold: int
 ) -> None:
-    matches = made([score / 100 for score, _ in rows], [hit for _, hit in rows])
-    at = threshold / 100
-    assert threshold_like(matches, at, count(matches, at).fppi) == pytest.approx(at)
+    assert threshold_like(of(rows), of(rows), threshold / 100) == threshold / 100
 
 
-@given(
-    rows=st.lists(st.tuples(st.integers(1, 99), st.booleans()), min_size=1, max_size=30),
-    fppi=st.floats(0, 20),
-)
-def test_false_alarms_are_never_more(rows: list[tuple[int, bool]], fppi: float) -> None:
-    matches = made([score / 100 for score, _ in rows], [hit for _, hit in rows])
-    at = threshold_like(matches, 0.25, fppi)
-    assert count(matches, at).fppi <= fppi + 1e-9
-    lower = at - 0.01
-    if lower > EVALUATION_FLOOR and at > 0.25:  # it rose no farther than it had to
-        assert count(matches, lower).fppi > fppi
+@given(rows=rows_of, threshold=st.integers(1, 99), factor=st.sampled_from([0.5, 0.9, 1.01]))
+def test_squeezed_scores_move_the_threshold_with_them(
+    rows: list[tuple[int, bool]], threshold: int, factor: float
+) -> None:
+    at = threshold_like(of(rows, factor), of(rows), threshold / 100)
+    one, other = count(of(rows), threshold / 100), count(of(rows, factor), at)
+    assert np.array_equal(one.hits, other.hits)
+    assert np.array_equal(one.false, other.false)
+
+
+@given(rows=rows_of, others=rows_of, threshold=st.integers(1, 99))
+def test_false_alarms_are_never_more(
+    rows: list[tuple[int, bool]], others: list[tuple[int, bool]], threshold: int
+) -> None:
+    before = count(of(others), threshold / 100)
+    at = threshold_like(of(rows), of(others), threshold / 100)
+    assert count(of(rows), at).fppi <= before.fppi
+    assert EVALUATION_FLOOR <= at <= 1
 
 
 def test_resampled_sensitivity_is_around_it() -> None:

@@ -14,68 +14,18 @@ import pytest
 import torch
 
 from kit import door
-from kit.bundle import Bundle, open_bundle, save_bundle
-from kit.data import formats, smear
+from kit.bundle import Bundle, open_bundle
 from kit.data.source import open_source
-from kit.data.split import split
 from kit.errors import BundleError, DataError, GateRefused, UsageError
 from kit.export import graph as graph_module
-from kit.export.data import gate_pictures
-from kit.export.export import export_onnx
+from kit.export import ladder
+from kit.export.data import calibration_pictures, gate_pictures
+from kit.export.export import Eight, export_onnx
 from kit.export.graph import Written, write_graph
-from kit.families import load_family
-from kit.finetune.state import weights_bytes
+from kit.export.parity import Tolerance
 from kit.pixels import read_picture
 
 SIZE = 64
-
-
-@pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("pictures")
-    smear.make(folder / "drawn", pictures=8, size=(128, 96))
-    apart = split(open_source(str(folder / "drawn")), (0.5, 0.25, 0.25))
-    (folder / "data").mkdir()
-    formats.load("yolo").write(apart, folder / "data")
-    return folder / "data"
-
-
-@pytest.fixture(params=["yolov8n", "yolo26n"], scope="module")
-def checkpoint(
-    request: pytest.FixtureRequest, source: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Bundle:
-    """A network with fresh weights, its class layers shaken so that some scores are high."""
-    from kit.bundle import BundleCard
-    from kit.cards import Input, ModelCard, load_card
-
-    card = load_card(ModelCard, request.param)
-    family = load_family(card.family)
-    torch.manual_seed(0)
-    network = family.build(card.architecture, 3, card.classes).eval()
-    with torch.no_grad():
-        for name, parameter in network.named_parameters():
-            if name.startswith(family.class_layers(network)):
-                parameter.copy_(torch.randn_like(parameter) * 3 - 1)
-    dataset = open_source(str(source))
-    valid = dataset.manifest(dataset.split("valid"), rule="the valid split")
-    made = BundleCard(
-        name=card.name,
-        kind="checkpoint",
-        family=card.family,
-        model=card.name,
-        architecture=card.architecture,
-        licence=card.licence,
-        classes=dataset.classes,
-        input=Input(SIZE),
-        suppress=card.suppress,
-        weights="weights.safetensors",
-        files={},
-        dataset={"source": str(source), "name": "smears"},
-        manifests={"valid": valid.sha256},
-        training={"pretrained_classes": card.classes, "recipe": {}},
-    )
-    directory = tmp_path_factory.mktemp("bundles") / card.name
-    return save_bundle(directory, made, {made.weights: weights_bytes(network.state_dict())})
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +34,110 @@ def exported(checkpoint: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Bu
     made, parity = export_onnx(checkpoint, gate_pictures(checkpoint, None), out)
     assert parity.detections > 0
     return made
+
+
+@pytest.fixture(params=["fp16", "int8", "int8 fp16"], scope="module")
+def lesser(
+    request: pytest.FixtureRequest, exported: Bundle, tmp_path_factory: pytest.TempPathFactory
+) -> Bundle:
+    """What was exported in fp32, in less."""
+    precision, _, rest = request.param.partition(" ")
+    return to_less(exported, precision, rest, tmp_path_factory.mktemp("lesser") / "onnx")
+
+
+def to_less(
+    bundle: Bundle, precision: Any, rest: Any, out: Path, tolerance: Tolerance | None = None
+) -> Bundle:
+    eight = None
+    if precision == "int8":
+        eight = Eight(calibration_pictures(bundle, None, 4), 4, rest or "fp32")
+    gate = gate_pictures(bundle, None)
+    made, _ = export_onnx(
+        bundle, gate, out, precision=precision, eight=eight, tolerance=tolerance, threads=2
+    )
+    return made
+
+
+def test_less_precision_is_an_onnx_bundle_like_any(exported: Bundle, lesser: Bundle) -> None:
+    card = lesser.card
+    onnx.checker.check_model(onnx.load(lesser.weights), full_check=True)
+    assert card.parent == exported.sha256
+    assert card.precision in ("fp16", "int8")
+    assert (card.boxes, card.max_batch) == (exported.card.boxes, exported.card.max_batch)
+    assert card.reports["parity"]["manifest"] == exported.card.manifests["valid"]
+    images = np.random.default_rng(1).integers(0, 256, (3, SIZE, SIZE, 3), dtype=np.uint8)
+    raw = door.open(lesser).runner.run(images)
+    assert raw.boxes.dtype == raw.scores.dtype == np.float32
+    assert raw.features is not None
+    metadata = {entry.key: entry.value for entry in onnx.load(lesser.weights).metadata_props}
+    assert json.loads(metadata["classes"]) == list(card.classes)
+
+
+def test_the_card_tells_how_int8_came_to_be(source: Path, lesser: Bundle) -> None:
+    told = lesser.card.conversion
+    if lesser.card.precision != "int8":
+        assert told == {}
+        return
+    dataset = open_source(str(source))
+    drawn = calibration_pictures(lesser, None, 4)
+    assert told["manifest"] == drawn.manifest.sha256
+    assert set(drawn.manifest.ids) <= {dataset.ids[i] for i in dataset.split("train")}
+    assert told["method"] == "percentile"
+    assert told["tried"][-1]["refused"] == []
+
+
+def test_it_is_the_same_from_the_checkpoint(
+    checkpoint: Bundle, lesser: Bundle, tmp_path: Path
+) -> None:
+    rest = lesser.card.conversion.get("rest")
+    if rest == "fp32":
+        return  # the other int8 goes the same way and farther
+    again = to_less(checkpoint, lesser.card.precision, rest, tmp_path / "again")
+    assert again.card.parent == checkpoint.sha256
+    assert again.weights.read_bytes() == lesser.weights.read_bytes()
+
+
+def test_less_is_not_made_of_less(lesser: Bundle, tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="exported already"):
+        to_less(lesser, "fp16", None, tmp_path / "again")
+
+
+def test_int8_that_no_way_saves_is_not_written(
+    exported: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A gate that wants every detection as it was refuses each way, and says so at the end."""
+    some = ladder.candidates
+    monkeypatch.setattr(ladder, "candidates", lambda model: some(model)[:8])  # quicker
+    notes = _Notes()
+    strict = Tolerance(1.0, matched=1.0, score=0.0, floor=0.0)
+    eight = Eight(calibration_pictures(exported, None, 4), 2)
+    with pytest.raises(GateRefused, match="have their like"):
+        export_onnx(
+            exported,
+            gate_pictures(exported, None),
+            tmp_path / "onnx",
+            precision="int8",
+            eight=eight,
+            tolerance=strict,
+            progress=notes,
+        )
+    assert list(tmp_path.iterdir()) == []
+    told = [line for line in notes.lines if line.startswith("int8, ")]
+    assert len(told) == 4 + 1  # two ways on two and on four pictures, then three layers spared
+    assert all("refused" in line or "no ranges" in line for line in told)
+
+
+class _Notes:
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def track(self, items: Any, label: str, total: int | None = None) -> Any:
+        return iter(items)
+
+    def note(self, text: str) -> None:
+        self.lines.append(text)
 
 
 def test_the_graph_says_what_the_checkpoint_says(checkpoint: Bundle, exported: Bundle) -> None:
