@@ -62,8 +62,8 @@ def main() -> int:
                 ("pictures", parity["pictures"]),
                 ("detections", parity["detections"]),
                 ("alike", parity["matched"]),
-                ("AP50, checkpoint", parity["reference"]["ap50"]),
-                ("AP50, graph", parity["candidate"]["ap50"]),
+                ("AP50, checkpoint", parity["ap50"]["before"]),
+                ("AP50, graph", parity["ap50"]["after"]),
             ],
         ),
         Facts(

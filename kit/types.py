@@ -158,6 +158,10 @@ class Runner(Protocol):
     def device(self) -> str:
         """The device in words, e.g. the CPU's or GPU's name."""
 
+    staged: bool
+    """Whether to wait for the device between copying and running, so that each can be timed. Off
+    when it serves: waiting costs time. A backend that copies nothing need not look at it."""
+
     def run(self, images: NDArray[np.uint8]) -> RawDetections:
         """Run a batch ``(B, S, S, 3)`` uint8 BGR."""
 

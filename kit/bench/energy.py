@@ -1,17 +1,23 @@
-"""Energy that work takes, by the counters of GPUs and of CPU packages.
+"""Energy that work takes, by the counters of GPUs and of CPU packages, or a board's own meter.
 
 NVIDIA's driver counts a GPU's millijoules (NVML, since Volta); Linux counts a CPU package's
 microjoules (RAPL, below ``/sys/class/powercap``, often for root alone). What other programs take
-meanwhile is in the counts, and nothing else of the machine is: it is a lower bound.
+meanwhile is in the counts, and nothing else of the machine is: it is a lower bound. A Jetson has
+neither, but an INA3221 on its supply rails, which tells the power of the moment.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 POWERCAP = Path("/sys/class/powercap")
+INA3221 = Path("/sys/bus/i2c/drivers/ina3221")
+_BOARD = ("VDD_IN", "VIN_SYS_5V0")
+"""Rails that feed a whole board: Orin Nano and NX; what is nearest to it on AGX."""
+
 _JOULES = 3600.0  # in a watt hour
 
 
@@ -57,6 +63,47 @@ def meter(gpus: Sequence[str] = (), *, cpu: bool = True, powercap: Path = POWERC
     if cpu:
         counters |= _packages(powercap)
     return Meter(counters)
+
+
+class Rails:
+    """Mean power of a board, read again and again by a thread of its own while the work goes on."""
+
+    def __init__(self, folder: Path = INA3221, *, every: float = 0.1) -> None:
+        self._rail, self._every = _rail(folder), every
+        self._watts: list[float] = []
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        if self._rail is not None:
+            self._thread.start()
+
+    def stop(self) -> float | None:
+        """End the looking; watts, or None where the board has no such meter."""
+        self._done.set()
+        if self._rail is None:
+            return None
+        self._thread.join()
+        return sum(self._watts) / len(self._watts) if self._watts else None
+
+    def _look(self) -> None:
+        assert self._rail is not None
+        while not self._done.is_set():
+            with suppress(OSError, ValueError):
+                self._watts.append(self._rail())
+            self._done.wait(self._every)
+
+
+def _rail(folder: Path) -> Callable[[], float] | None:
+    """Reads the watts of the board's own rail, or None where it has none."""
+    labels = {}
+    for path in sorted(folder.glob("*/hwmon/hwmon*/in*_label")):
+        with suppress(OSError):
+            labels[path.read_text(encoding="ascii").strip()] = path
+    for name in _BOARD:
+        if name in labels:
+            volts = labels[name].with_name(labels[name].name.replace("_label", "_input"))
+            amperes = volts.with_name(volts.name.replace("in", "curr", 1))
+            return lambda: int(volts.read_text()) * int(amperes.read_text()) / 1e6  # mV and mA
+    return None
 
 
 def _gpu(uuid: str) -> Callable[[], tuple[float, float]] | None:

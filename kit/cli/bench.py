@@ -1,7 +1,9 @@
 """Time bundles on real pictures, from the files' bytes to boxes, beside their accuracy.
 
     kit bench runs/bccd/onnx runs/bccd/int8 bccd
-    kit bench runs/bccd/onnx bccd --batch 8 --threads 2 --out latency.json
+    kit bench runs/bccd/onnx bccd --batch 1,8 --threads 2 --out latency.json --page latency.html
+    kit bench runs/bccd/onnx bccd --regime paced --rate 25
+    kit bench runs/bccd/onnx bccd --regime soak --seconds 600
 
 Times are milliseconds a batch. A percentile is left out where there are too few samples to tell it
 (p90 needs 64, p95 130, p99 662). AP50 is scored on the same pictures by the same code, untimed.
@@ -13,11 +15,15 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kit.cli.options import add_engine, add_out, add_source
+from kit.cli.options import add_engine, add_out, add_source, positive
 
 if TYPE_CHECKING:
-    from kit.bench.latency import LatencyReport
+    from kit.bench.latency import LatencyReport, Load
+    from kit.bundle import Bundle
     from kit.cli.output import Output
+    from kit.data.dataset import Dataset
+
+REGIMES = ("burst", "paced", "soak")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,60 +31,123 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add_source(parser)
     parser.add_argument("--split", default="test", help="which pictures (default test)")
     parser.add_argument(
-        "--regime", default="burst", choices=("burst",), help="burst: one batch after another"
+        "--regime",
+        type=_regimes,
+        default=["burst"],
+        metavar="R[,R...]",
+        help="burst: one batch after another (default); paced: at a camera's rate; soak: minutes",
     )
-    parser.add_argument("--batch", type=int, default=1, metavar="N", help="pictures a batch")
     parser.add_argument(
-        "--seconds", type=float, default=30.0, metavar="T", help="longest time a row (default 30)"
+        "--batch", type=_batches, default=[1], metavar="N[,N...]", help="pictures a batch"
+    )
+    parser.add_argument(
+        "--streams", type=positive, default=1, metavar="N", help="at once, each with its own engine"
+    )
+    parser.add_argument(
+        "--rate", type=float, default=30.0, metavar="FPS", help="of paced (default 30)"
+    )
+    parser.add_argument(
+        "--seconds", type=float, metavar="T", help="longest time a row (default 30; soak 600)"
     )
     add_engine(parser)
     add_out(parser, "write the rows here, as JSON", required=False)
+    parser.add_argument("--page", type=Path, metavar="PATH", help="write an HTML page of them here")
 
 
 def run(args: argparse.Namespace, out: Output) -> list[dict[str, Any]]:
-    from kit import door
-    from kit.bench.latency import bench, check_batch, save_reports
+    from kit.bench.latency import Load, check_batch, save_reports
     from kit.binding import plain
     from kit.bundle import open_bundle
     from kit.cli.data import tell_notes
     from kit.data.source import open_source
     from kit.errors import UsageError
-    from kit.evaluate.report import evaluate
     from kit.files import refuse_existing
 
-    if args.seconds <= 0:
-        raise UsageError("must be positive", where="--seconds")
-    if args.out is not None:
-        refuse_existing(args.out)
+    for name in ("seconds", "rate"):
+        if getattr(args, name) is not None and getattr(args, name) <= 0:
+            raise UsageError("must be positive", where=f"--{name}")
+    for path in (args.out, args.page):
+        if path is not None:
+            refuse_existing(path)
     bundles = [open_bundle(path) for path in args.bundles]
     for bundle in bundles:
-        check_batch(bundle, args.batch)
+        for batch in args.batch:
+            check_batch(bundle, batch)
     dataset = open_source(args.source, progress=out)
     tell_notes(dataset, out)
-    pictures = [dataset.path(index) for index in dataset.split(args.split)]
-    reports = []
+    loads = [
+        Load(regime, batch, args.rate, seconds=args.seconds)
+        for regime in args.regime
+        for batch in args.batch
+    ]
+    reports: list[LatencyReport] = []
     for bundle in bundles:
-        detector = door.open(bundle, backend=args.backend, device=args.device, threads=args.threads)
-        scored = evaluate(detector, bundle, dataset, args.split, progress=out)
-        report = bench(
-            detector,
-            bundle,
-            pictures,
-            manifest_sha256=scored.manifest_sha256,
-            regime=args.regime,
-            batch=args.batch,
-            threads=args.threads,
-            bit_depth=dataset.bit_depth,
-            ap50=scored.ap50,
-            seconds=args.seconds,
-            progress=out,
-        )
-        _show(report, bundle.directory, out)
-        reports.append(report)
+        reports += _rows(args, bundle, dataset, loads, out)
     if args.out is not None:
         save_reports(args.out, reports)
         out.print(f"report: {args.out}")
+    if args.page is not None:
+        from kit.report.html import write_html
+        from kit.report.latency import tell
+
+        write_html(args.page, tell(reports))
+        out.print(f"page: {args.page}")
     return [plain(report) for report in reports]
+
+
+def _rows(
+    args: argparse.Namespace, bundle: Bundle, dataset: Dataset, loads: list[Load], out: Output
+) -> list[LatencyReport]:
+    """The rows of one bundle, printed as they come."""
+    from time import perf_counter
+
+    from kit import door
+    from kit.bench.latency import bench
+    from kit.evaluate.report import evaluate
+    from kit.runtime.machine import cores
+
+    threads = args.threads
+    if threads is None and args.streams > 1:  # they share the cores
+        threads = max(1, cores() // args.streams)
+
+    def opened() -> Any:
+        return door.open(bundle, backend=args.backend, device=args.device, threads=threads)
+
+    pictures = [dataset.path(index) for index in dataset.split(args.split)]
+    null = door.open(bundle, backend="null")
+    scored = evaluate(opened(), bundle, dataset, args.split, progress=out)
+    begun = perf_counter()
+    detectors = [opened()]
+    load_ms: float | None = (perf_counter() - begun) * 1e3
+    detectors += [opened() for _ in range(args.streams - 1)]
+    rows = []
+    for load in loads:
+        report = bench(
+            detectors,
+            bundle,
+            pictures,
+            manifest_sha256=scored.manifest_sha256,
+            load=load,
+            null=null,
+            threads=threads,
+            bit_depth=dataset.bit_depth,
+            ap50=scored.ap50,
+            load_ms=load_ms,
+            gpu=_gpu(detectors[0].runner.provider, args.device),
+            progress=out,
+        )
+        load_ms = None  # the next rows find it warm
+        _show(report, bundle.directory, out)
+        rows.append(report)
+    return rows
+
+
+def _gpu(provider: str, device: str) -> int | None:
+    """Index of the GPU that a provider runs on."""
+    if not any(word in provider.lower() for word in ("cuda", "tensorrt")):
+        return None
+    index = device.partition(":")[2]
+    return int(index) if index.isdigit() else 0
 
 
 def _show(report: LatencyReport, directory: Path, out: Output) -> None:
@@ -87,10 +156,15 @@ def _show(report: LatencyReport, directory: Path, out: Output) -> None:
         f"{report.backend} ({report.provider}) on {report.device}, {machine['threads']} threads, "
         f"load {machine['load_average']}"
     )
+    load = f"batch {report.batch}, {report.regime}"
+    if report.rate is not None:
+        load += f" at {report.rate:g} pictures/s"
+    if report.streams > 1:
+        load += f", {report.streams} streams"
     columns = ("mean", "p50", "p90", "p95", "p99", "max")
     out.table(
-        f"{directory}: {report.precision}, {report.input_size} px, batch {report.batch}, "
-        f"{report.regime}, {report.samples} samples after {report.warmup} warm-up runs",
+        f"{directory}: {report.precision}, {report.input_size} px, {load}, "
+        f"{report.samples} samples after {report.warmup} warm-up runs",
         ["ms", *columns],
         [
             [stage, *(_number(getattr(spread, column)) for column in columns)]
@@ -98,19 +172,66 @@ def _show(report: LatencyReport, directory: Path, out: Output) -> None:
             if spread is not None
         ],
     )
-    facts = [f"{report.throughput:.1f} pictures/s"]
+    out.print(", ".join(_facts(report)))
+    for note in _warnings(report):
+        out.note(note)
+
+
+def _facts(report: LatencyReport) -> list[str]:
+    total, facts = report.stages["total"], []
+    if total is not None and "p50" in total.interval:
+        low, high = total.interval["p50"]
+        facts.append(f"median {total.p50:.2f} ms (95 % {low:.2f} to {high:.2f})")
+    facts.append(f"{report.throughput:.1f} pictures/s")
+    if report.floor is not None:
+        facts.append(f"without a graph {report.floor.p50:.2f} ms")
+    if report.missed is not None:
+        facts.append(f"{report.missed:.1%} of the pictures too late")
+    if report.drift is not None:
+        low, high = report.drift.interval
+        facts.append(
+            f"{report.drift.slope:+.3f} ms a minute ({low:+.3f} to {high:+.3f}) over "
+            f"{report.drift.minutes:.1f} min"
+        )
+    if report.load_ms is not None and report.first_ms is not None:
+        facts.append(f"loaded in {report.load_ms:.0f} ms, first batch {report.first_ms:.0f} ms")
     if report.memory_mb is not None:
         facts.append(f"peak memory of the process {report.memory_mb:.0f} MB")
+    if report.device_memory_mb is not None:
+        facts.append(f"GPU memory in use {report.device_memory_mb:.0f} MB")
+    if report.power_w is None:
+        facts.append("power not measured")
+    else:
+        facts.append(f"{report.power_w:.1f} W, {report.energy_j or 0:.3f} J a picture")
     if report.ap50 is not None:
         facts.append(f"AP50 {report.ap50:.3f}")
-    out.print(", ".join(facts))
+    return facts
+
+
+def _warnings(report: LatencyReport) -> list[str]:
+    found = []
     if not report.settled:
-        out.note("warning: the times had not settled when the warm-up ended; is the machine busy?")
+        found.append(
+            "warning: the times had not settled when the warm-up ended; is the machine busy?"
+        )
     if report.throttled:
-        out.note("warning: the processor was slowed for heat during this row")
+        found.append("warning: the processor was slowed for heat or power during this row")
     if report.too_few:
-        out.note(f"{', '.join(report.too_few)} left out: {report.samples} samples can't tell them")
+        found.append(f"{', '.join(report.too_few)} left out: {report.samples} samples are too few")
+    return found
 
 
 def _number(value: float | None) -> str | None:
     return None if value is None else f"{value:.2f}"
+
+
+def _batches(text: str) -> list[int]:
+    return [positive(word) for word in text.split(",")]
+
+
+def _regimes(text: str) -> list[str]:
+    regimes = text.split(",")
+    for regime in regimes:
+        if regime not in REGIMES:
+            raise argparse.ArgumentTypeError(f"must be of {', '.join(REGIMES)}, not {regime!r}")
+    return regimes

@@ -103,13 +103,13 @@ def _eight(args: argparse.Namespace, bundle: Bundle, out: Output) -> Eight:
 
     first = args.calibrate or PICTURES
     chosen = calibration_pictures(bundle, args.data, max(MORE, first), progress=out)
-    there = len(chosen.pictures)
-    if there < PICTURES:
+    used = min(first, len(chosen.pictures))
+    if used < PICTURES:
         out.note(
-            f"warning: int8 is calibrated on {there} training pictures, all there are; "
+            f"warning: int8 is calibrated on {used} of {len(chosen.pictures)} training pictures; "
             f"{PICTURES} or more are better"
         )
-    return Eight(chosen, min(first, there), args.rest or "fp32")
+    return Eight(chosen, used, args.rest or "fp32")
 
 
 def _tolerance(args: argparse.Namespace) -> Tolerance | None:

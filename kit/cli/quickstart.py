@@ -33,7 +33,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
     from kit import door
-    from kit.bench.latency import bench
+    from kit.bench.latency import Load, bench
     from kit.binding import plain
     from kit.cli.live import Live
     from kit.data import formats, smear
@@ -101,12 +101,13 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
 
     step("time it, from file to boxes")
     timed = bench(
-        detector,
+        [detector],
         graph,
         [dataset.path(int(index)) for index in dataset.split("test")],
         manifest_sha256=after.manifest_sha256,
         ap50=after.ap50,
-        seconds=10,
+        load=Load(seconds=10),
+        null=door.open(graph, backend="null"),
         progress=out,
     )
 

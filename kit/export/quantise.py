@@ -125,6 +125,9 @@ def quantise(model: ModelProto, ranges: Ranges, layers: Collection[str]) -> Mode
                 "ActivationSymmetric": True,
                 "WeightSymmetric": True,
                 "QuantizeBias": False,
+                # what layers read, not what they make: an activation after them stays fused
+                # (TensorRT's developer guide, on where to place Q/DQ)
+                "OpTypesToExcludeOutputQuantization": list(_OPERATORS),
                 "AddQDQPairToWeight": True,
                 "QDQOpTypePerChannelSupportToAxis": {"Conv": 0, "Gemm": 0, "MatMul": 1},
                 "QDQDisableWeightAdjustForInt32Bias": True,

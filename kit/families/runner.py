@@ -23,6 +23,7 @@ class TorchRunner:
         if threads is not None:
             torch.set_num_threads(threads)
         self._device = pick_device(device)
+        self.staged = False
         graph = graph.eval().to(self._device)
         # faster on CPU and GPU alike
         self._graph = graph.to(memory_format=torch.channels_last)

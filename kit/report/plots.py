@@ -109,7 +109,7 @@ def latency_bars(rows: Sequence[Mapping[str, Any]]) -> str:
         axes.invert_yaxis()
         axes.grid(visible=False, axis="y")
         axes.margins(x=0.12)
-        axes.set_xlabel("milliseconds a picture (medians)")
+        axes.set_xlabel("milliseconds (medians)")
         if len(rows):
             axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=len(_STAGES))
         return figure

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kit import door
-from kit.bench.latency import LatencyReport, bench, load_reports, save_reports
+from kit.bench.latency import LatencyReport, Load, bench, load_reports, save_reports
 from kit.bundle import open_bundle
 from kit.data.source import open_source
 from kit.errors import KitError
@@ -62,14 +62,14 @@ def _time(cell: Finished, path: Path, device: str, threads: int | None, progress
     dataset = open_source(cell.result.cell.setting.dataset, progress=progress)
     detector = door.open(exported, device=device, threads=threads)
     timed = bench(
-        detector,
+        [detector],
         exported,
         [dataset.path(int(index)) for index in dataset.split("test")],
         manifest_sha256=cell.result.test.manifest_sha256,
         threads=threads,
         bit_depth=dataset.bit_depth,
         ap50=cell.result.test.ap50,
-        seconds=_SECONDS,
+        load=Load(seconds=_SECONDS),
         progress=progress,
     )
     save_reports(path, [timed])

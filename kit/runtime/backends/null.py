@@ -15,13 +15,14 @@ SUFFIX = ""
 """Any weights: it doesn't read them."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class NullRunner:
     """A :class:`kit.types.Runner` that answers with no rows."""
 
     classes: int
     provider: str = "null"
     device: str = "none"
+    staged: bool = False
 
     def run(self, images: NDArray[np.uint8]) -> RawDetections:
         start = perf_counter_ns()
