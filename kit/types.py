@@ -162,6 +162,11 @@ class Runner(Protocol):
     """Whether to wait for the device between copying and running, so that each can be timed. Off
     when it serves: waiting costs time. A backend that copies nothing need not look at it."""
 
+    @property
+    def elsewhere(self) -> Sequence[str] | None:
+        """Operators of the graph that another processor runs than the provider's, by name; None
+        where the engine doesn't tell."""
+
     def run(self, images: NDArray[np.uint8]) -> RawDetections:
         """Run a batch ``(B, S, S, 3)`` uint8 BGR."""
 

@@ -72,6 +72,7 @@ class LatencyReport:
         device_memory_mb: in use on the whole GPU after the row, with what others hold.
         health: the machine ``before`` and ``after``.
         totals_ms: every total, in order; what :mod:`kit.bench.compare` compares.
+        elsewhere: operators that the provider's processor doesn't run; None where nobody tells.
     """
 
     bundle: str
@@ -107,6 +108,7 @@ class LatencyReport:
     device_memory_mb: float | None = None
     health: Mapping[str, Any] = field(default_factory=dict)
     totals_ms: tuple[float, ...] = ()
+    elsewhere: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -256,6 +258,7 @@ def bench(
         device_memory_mb=None if gpu is None else gpu_memory_mb(gpu),
         health={"before": before, "after": after},
         totals_ms=tuple(round(taken / 1e6, 4) for taken in timeline.times_ns),
+        elsewhere=None if (left := detector.runner.elsewhere) is None else tuple(left),
     )
 
 

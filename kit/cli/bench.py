@@ -15,15 +15,18 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kit.cli.options import add_engine, add_out, add_source, positive
+from kit.cli.options import add_engine, add_out, add_source, open_detector, positive
 
 if TYPE_CHECKING:
     from kit.bench.latency import LatencyReport, Load
     from kit.bundle import Bundle
     from kit.cli.output import Output
     from kit.data.dataset import Dataset
+    from kit.types import Detector
 
 REGIMES = ("burst", "paced", "soak")
+
+_NAMED = 8  # operators in a warning
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -110,12 +113,14 @@ def _rows(
     if threads is None and args.streams > 1:  # they share the cores
         threads = max(1, cores() // args.streams)
 
-    def opened() -> Any:
-        return door.open(bundle, backend=args.backend, device=args.device, threads=threads)
-
     pictures = [dataset.path(index) for index in dataset.split(args.split)]
     null = door.open(bundle, backend="null")
-    scored = evaluate(opened(), bundle, dataset, args.split, progress=out)
+    detector = open_detector(args, bundle, out, threads=threads)
+    scored = evaluate(detector, bundle, dataset, args.split, progress=out)
+
+    def opened() -> Detector:
+        return door.open(bundle, backend=detector.backend, device=args.device, threads=threads)
+
     begun = perf_counter()
     detectors = [opened()]
     load_ms: float | None = (perf_counter() - begun) * 1e3
@@ -216,6 +221,10 @@ def _warnings(report: LatencyReport) -> list[str]:
         )
     if report.throttled:
         found.append("warning: the processor was slowed for heat or power during this row")
+    if report.elsewhere:
+        named = ", ".join(report.elsewhere[:_NAMED])
+        more = f" and {len(report.elsewhere) - _NAMED} more" if report.elsewhere[_NAMED:] else ""
+        found.append(f"warning: not run by {report.provider}: {named}{more}")
     if report.too_few:
         found.append(f"{', '.join(report.too_few)} left out: {report.samples} samples are too few")
     return found

@@ -15,7 +15,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kit.cli.options import add_engine, add_out
+from kit.cli.options import add_engine, add_out, open_detector
 
 if TYPE_CHECKING:
     from kit.cli.output import Output
@@ -44,7 +44,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
-    from kit import door
     from kit.bundle import open_bundle
     from kit.errors import UsageError
     from kit.files import free_path, new_directory
@@ -57,7 +56,7 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
     bundle = open_bundle(args.bundle)
     target = args.out or free_path(Path("detections"))
     with new_directory(target) as beside:
-        detector = door.open(bundle, backend=args.backend, device=args.device, threads=args.threads)
+        detector = open_detector(args, bundle, out)
         result = annotate(
             detector,
             args.input,

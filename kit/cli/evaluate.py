@@ -13,7 +13,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kit.cli.options import add_engine, add_out, add_source
+from kit.cli.options import add_engine, add_out, add_source, open_detector
 
 if TYPE_CHECKING:
     from kit.cli.output import Output
@@ -28,7 +28,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
-    from kit import door
     from kit.binding import plain
     from kit.bundle import open_bundle
     from kit.cli.data import tell_notes
@@ -41,7 +40,7 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
     bundle = open_bundle(args.bundle)
     dataset = open_source(args.source, progress=out)
     tell_notes(dataset, out)
-    detector = door.open(bundle, backend=args.backend, device=args.device, threads=args.threads)
+    detector = open_detector(args, bundle, out)
     report = evaluate(detector, bundle, dataset, args.split, progress=out)
     rows = [["all", report.objects, *map(_score, (report.ap50, report.ap))]]
     rows += [

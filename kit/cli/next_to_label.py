@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kit.cli.options import add_engine
+from kit.cli.options import add_engine, open_detector
 
 if TYPE_CHECKING:
     from kit.cli.output import Output
@@ -74,7 +74,6 @@ def check(args: argparse.Namespace) -> None:
 
 def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
     """Rank, and write the manifest and, beside it, the contact sheet."""
-    from kit import door
     from kit.binding import plain
     from kit.bundle import open_bundle
     from kit.data.manifest import Manifest
@@ -98,7 +97,7 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
     require_enough(args.next, len(find_pictures(folder)), folder)
     labelled = {digest for path in args.labelled for digest in Manifest.load(path).pictures}
     bundle = open_bundle(args.bundle)
-    detector = door.open(bundle, backend=args.backend, device=args.device, threads=args.threads)
+    detector = open_detector(args, bundle, out)
     seen = survey(detector, folder, bit_depth=args.bit_depth, progress=out)
     for name, why in seen.failed.items():
         out.note(f"warning: {name} was left out: {why}")

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kit.bundle import Bundle
+    from kit.cli.output import Output
+    from kit.types import Detector
 
 
 def positive(text: str) -> int:
@@ -49,6 +55,25 @@ def add_threads(parser: argparse.ArgumentParser) -> None:
         default=None,
         metavar="N",
         help="CPU threads (default: all cores)",
+    )
+
+
+def open_detector(
+    args: argparse.Namespace, bundle: Bundle, out: Output, *, threads: int | None = None
+) -> Detector:
+    """Open a bundle with what :func:`add_engine` asked for, and tell what ``auto`` chose.
+
+    Args:
+        threads: in place of ``--threads``.
+    """
+    from kit import door
+    from kit.runtime.backends import choose
+
+    if args.backend == "auto" and bundle.card.kind != "checkpoint":
+        choice = choose(bundle.weights.suffix)
+        out.note(f"backend {choice.name}; passed over {'; '.join(choice.passed_over)}")
+    return door.open(
+        bundle, backend=args.backend, device=args.device, threads=threads or args.threads
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -24,6 +25,7 @@ class TorchRunner:
             torch.set_num_threads(threads)
         self._device = pick_device(device)
         self.staged = False
+        self.elsewhere: Sequence[str] | None = ()
         graph = graph.eval().to(self._device)
         # faster on CPU and GPU alike
         self._graph = graph.to(memory_format=torch.channels_last)

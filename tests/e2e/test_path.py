@@ -112,7 +112,7 @@ def test_less_precision_goes_the_same_way(
 def test_bench_answers_what_it_promises(
     user: Any, parted: str, exported: str, scores: dict[str, Any]
 ) -> None:
-    words = ["bench", exported, parted, "--seconds", "0.5", "--threads", "1"]
+    words = ["bench", exported, parted, "--seconds", "1", "--threads", "1"]
     (row,) = user.json(*words, "--out", "latency.json", makes=["latency.json"])
     assert json.loads((user.folder / "latency.json").read_text()) == [row]
     assert {
@@ -123,7 +123,7 @@ def test_bench_answers_what_it_promises(
     assert list(row["stages"]) == ["decode", "fit", "copy_in", "run", "copy_out", "post", "total"]
     spreads = {name: spread for name, spread in row["stages"].items() if spread is not None}
     for spread in spreads.values():
-        assert set(spread) == {"mean", "p50", "p90", "p95", "p99", "max"}
+        assert {"mean", "p50", "p90", "p95", "p99", "max"} <= set(spread)
         known = [spread[key] for key in ("p50", "p90", "p95", "p99", "max") if spread[key]]
         assert known == sorted(known)
     assert spreads["total"]["mean"] >= spreads["run"]["mean"] > 0

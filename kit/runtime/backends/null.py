@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter_ns
 
@@ -23,6 +24,7 @@ class NullRunner:
     provider: str = "null"
     device: str = "none"
     staged: bool = False
+    elsewhere: Sequence[str] | None = ()
 
     def run(self, images: NDArray[np.uint8]) -> RawDetections:
         start = perf_counter_ns()

@@ -26,6 +26,11 @@ from kit.types import RawDetections, Runner
 SUFFIX = ".onnx"
 _CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 
+_CUDA_OPTIONS = {
+    "use_tf32": "0",  # ten bits where the graph says float32: fp32 must mean fp32
+    "cudnn_conv_algo_search": "EXHAUSTIVE",  # slower to load, quicker to run
+}
+
 # From 1.29 on its official Linux builds report every session to their maker and leave a device id
 # in the home folder. It looks once, when it is first imported, which is why no import stands above.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
@@ -67,6 +72,7 @@ class SessionRunner:
     def __init__(self, session: Any, outputs: list[str], provider: str, device: str) -> None:
         self._session, self._outputs = session, outputs
         self.provider, self.device, self.staged = provider, device, False
+        self.elsewhere = _elsewhere(session, provider)
 
     def run(self, images: NDArray[np.uint8]) -> RawDetections:
         start = perf_counter_ns()
@@ -85,6 +91,7 @@ class BoundRunner:
     ) -> None:
         self._session, self._outputs, self._kind, self._index = session, outputs, kind, index
         self.provider, self.device, self.staged = provider, device, False
+        self.elsewhere = _elsewhere(session, provider)
         self._inputs: dict[tuple[int, ...], Any] = {}
         self._binding = session.io_binding()
 
@@ -148,11 +155,13 @@ def _session(bundle: Bundle, provider: str, index: int, threads: int) -> Any:
     # threads wait busily inside a run, where that is quickest, and leave the cores to decoding and
     # fitting between runs
     options.add_session_config_entry("session.force_spinning_stop", "1")
+    options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
     wanted: list[Any] = [provider]
     if provider == _CUDA:
         if hasattr(onnxruntime, "preload_dlls"):
             onnxruntime.preload_dlls(directory="")
-        wanted = [(_CUDA, {"device_id": str(index)}), _CPU]  # ORT keeps shape arithmetic on the CPU
+        # ORT keeps shape arithmetic on the CPU
+        wanted = [(_CUDA, {"device_id": str(index), **_CUDA_OPTIONS}), _CPU]
     with tempfile.TemporaryDirectory() as empty:
         # external data is looked for where there is none
         key = "session.model_external_initializers_file_folder_path"
@@ -176,6 +185,20 @@ def _session(bundle: Bundle, provider: str, index: int, threads: int) -> Any:
             fix="mend the driver and CUDA libraries, or ask for the fallback with --device cpu",
         )
     return session
+
+
+def _elsewhere(session: Any, provider: str) -> tuple[str, ...] | None:
+    """Nodes that ONNX Runtime gave to another provider."""
+    try:
+        parts = session.get_provider_graph_assignment_info()
+    except (AttributeError, RuntimeError):  # from ONNX Runtime 1.24 on
+        return None
+    return tuple(
+        node.name or node.op_type
+        for part in parts
+        if part.ep_name != provider
+        for node in part.get_nodes()
+    )
 
 
 def _check_graph(session: Any, bundle: Bundle) -> list[str]:

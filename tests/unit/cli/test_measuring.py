@@ -120,14 +120,37 @@ def test_bench(place: Path) -> None:
         assert set(row["stages"]) == {
             "decode", "fit", "copy_in", "run", "copy_out", "post", "total"
         }  # fmt: skip
-        assert set(row["stages"]["total"]) == {"mean", "p50", "p90", "p95", "p99", "max"}
+        assert {"mean", "p50", "p90", "p95", "p99", "max"} <= set(row["stages"]["total"])
         assert {
             "bundle", "backend", "provider", "device", "precision", "batch", "regime", "samples",
             "warmup", "throughput", "memory_mb", "power_w", "throttled", "ap50", "environment",
             "too_few",
         } <= set(row)  # fmt: skip
-        assert (row["ap50"], row["power_w"], row["batch"]) == (1.0, None, 2)
+        assert (row["ap50"], row["batch"], row["streams"]) == (1.0, 2, 1)
+        assert row["power_w"] is None or row["power_w"] > 0, "never 0"
         assert row["stages"]["copy_in"] is None
+        assert row["floor"]["p50"] < row["stages"]["total"]["p50"], "less without a graph"
+        assert row["load_ms"] > 0
+
+
+def test_bench_of_every_load_on_a_page(place: Path) -> None:
+    words = ("bench", "bundle", "data", "--seconds", "0.2", "--rate", "200")
+    loads = ("--regime", "burst,paced,soak", "--batch", "1,2", "--streams", "2")
+    rows = answer(place, *words, *loads, "--out", "rows.json", "--page", "rows.html")
+    assert [(row["regime"], row["batch"]) for row in rows] == [
+        (regime, batch) for regime in ("burst", "paced", "soak") for batch in (1, 2)
+    ]
+    assert {row["streams"] for row in rows} == {2}
+    assert [row["missed"] is None for row in rows] == [True, True, False, False, True, True]
+    assert [row["load_ms"] is None for row in rows] == [False] + [True] * 5, "then it is warm"
+    page = (place / "rows.html").read_text()
+    assert "paced" in page
+    assert page.count("<svg") == 3
+    done = kit(place, "compare", "rows.json", "rows.json")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("tie: 1.000 of its median") == 6
+    found = answer(place, "compare", "rows.json", "rows.json")
+    assert {each["verdict"] for each in found} == {"tie"}
 
 
 def test_detect(place: Path) -> None:
@@ -156,8 +179,11 @@ def test_card_and_verify(place: Path) -> None:
         (("evaluate", "bundle", "data", "--split", "valid"), "there is no split 'valid'"),
         (("evaluate", "bundle", "data", "--backend", "nonesuch"), "no backend of this name"),
         (("evaluate", "bundle", "data", "--device", "cuda:x"), "no such device"),
-        (("bench", "bundle", "data", "--batch", "0"), "batches of 1"),
         (("bench", "bundle", "data", "--seconds", "-1"), "--seconds"),
+        (("bench", "bundle", "data", "--rate", "0"), "--rate"),
+        (("bench", "bundle", "data", "--page", "data/data.yaml"), "exists already"),
+        (("compare", "nowhere.json", "nowhere.json"), "nowhere.json"),
+        (("compare", "bundle/card.json", "bundle/card.json"), "not a latency report"),
         (("detect", "bundle", "data", "--threshold", "3"), "--threshold"),
         (("detect", "bundle", "nowhere"), "no such picture"),
         (("verify", "data"), "not a bundle"),

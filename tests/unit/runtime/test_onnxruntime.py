@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
 from kit.bundle import Bundle
@@ -38,11 +39,13 @@ def test_bound_runner_answers_the_same(bundle_at: Make) -> None:
     """The path a GPU takes, with the CPU as the device whose memory is bound."""
     runner = backend.load(bundle_at(), device="cpu", threads=1)
     bound = backend.BoundRunner(runner._session, runner._outputs, "CPU", "a device", "cpu", 0)
-    for value, batch in ((51, 1), (102, 1), (204, 3), (255, 1)):  # the batch grows and shrinks
+    for place, (value, batch) in enumerate(((51, 1), (102, 1), (204, 3), (255, 1))):
+        bound.staged = bool(place % 2)  # while the batch grows and shrinks
         ours, theirs = bound.run(grey(value, batch)), runner.run(grey(value, batch))
         np.testing.assert_array_equal(ours.boxes, theirs.boxes)
         np.testing.assert_array_equal(ours.scores, theirs.scores)
-        assert set(ours.stages_ns) == {"copy_in", "run", "copy_out"}
+        stages = {"copy_in", "run", "copy_out"} if bound.staged else {"run"}
+        assert set(ours.stages_ns) == stages
 
 
 @pytest.mark.parametrize(
@@ -131,3 +134,19 @@ def test_a_failure_while_running_is_translated(bundle_at: Make) -> None:
     runner = backend.load(bundle_at(), device="cpu")
     with pytest.raises(RunFailed, match="ONNX Runtime failed"):
         runner.run(grey(0, size=32))
+
+
+def test_operators_that_run_elsewhere_are_named(bundle_at: Make) -> None:
+    """What a GPU's provider can't run ONNX Runtime leaves on the CPU, and says nothing."""
+    runner = backend.load(bundle_at(), device="cpu", threads=1)
+    assert runner.elsewhere == ()
+    left = backend._elsewhere(runner._session, "CUDAExecutionProvider")
+    assert left is not None
+    graph = onnx.load(bundle_at().weights).graph
+    assert set(left) <= {node.name or node.op_type for node in graph.node}
+    assert left
+
+    class Older:
+        """ONNX Runtime before 1.24."""
+
+    assert backend._elsewhere(Older(), "CUDAExecutionProvider") is None
