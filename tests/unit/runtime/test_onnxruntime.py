@@ -138,11 +138,12 @@ def test_a_failure_while_running_is_translated(bundle_at: Make) -> None:
 
 def test_operators_that_run_elsewhere_are_named(bundle_at: Make) -> None:
     """What a GPU's provider can't run ONNX Runtime leaves on the CPU, and says nothing."""
-    runner = backend.load(bundle_at(), device="cpu", threads=1)
+    bundle = bundle_at()
+    runner = backend.load(bundle, device="cpu", threads=1)
     assert runner.elsewhere == ()
     left = backend._elsewhere(runner._session, "CUDAExecutionProvider")
     assert left is not None
-    graph = onnx.load(bundle_at().weights).graph
+    graph = onnx.load(bundle.weights).graph
     assert set(left) <= {node.name or node.op_type for node in graph.node}
     assert left
 
