@@ -6,6 +6,7 @@ calibrated on training pictures, and tried in more careful ways until one passes
 
     kit export runs/bccd/best --precision fp32 --out runs/bccd/onnx
     kit export runs/bccd/onnx --precision int8 --out runs/bccd/int8
+    kit export runs/bccd/onnx --to triton --out repository
 """
 
 from __future__ import annotations
@@ -28,7 +29,15 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "bundle", type=Path, metavar="BUNDLE", help="a trained bundle, or its fp32 export"
     )
     parser.add_argument(
-        "--precision", choices=["fp32", "fp16", "int8"], default="fp32", help="of the graph"
+        "--precision",
+        choices=["fp32", "fp16", "int8"],
+        default="fp32",
+        help="of the graph (default fp32)",
+    )
+    parser.add_argument(
+        "--to",
+        choices=["triton"],
+        help="write a model repository for NVIDIA's Triton server, of an ONNX bundle as it is",
     )
     parser.add_argument(
         "--rest",
@@ -62,6 +71,12 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
     refuse_existing(args.out)
     eight = _eight_asked(args)
     bundle = open_bundle(args.bundle)
+    if args.to == "triton":
+        from kit.export.triton import to_triton
+
+        model = to_triton(bundle, args.out)
+        out.print(f"{bundle.card.precision} ONNX, {bundle.card.licence}, for Triton -> {model}")
+        return {"model": str(model), "bundle_sha256": bundle.sha256}
     gate = gate_pictures(bundle, args.data, progress=out)
     from kit.export.export import export_onnx
 
