@@ -32,6 +32,9 @@ SHORTER = (
     (r"--size \d+", "--size 96"),
     (r"\bkit bench(?!.*--seconds)", "kit bench --seconds 1"),
     (r"\bkit study smoke\b", "kit study tiny.yaml"),
+    # after one epoch there is nothing to lose yet
+    (r"--precision (fp16|int8)", r"--precision \1 --tolerance 50"),
+    (r"--precision int8", "--precision int8 --calibrate 8"),
 )
 TINY = """\
 about: the smoke study, shortened?
