@@ -41,7 +41,7 @@ def to_half(model: ModelProto) -> ModelProto:
     nodes = list(_converted(model, {name: tied for name, tied in halves.items() if tied}))
     del model.graph.node[:]
     model.graph.node.extend(nodes)
-    used = {name for node in nodes for name in node.input}
+    used = {name for node in nodes for name in (*node.input, *_read_inside(node))}
     kept = [tensor for tensor in model.graph.initializer if tensor.name in used]
     del model.graph.initializer[:]
     model.graph.initializer.extend(kept)
@@ -85,10 +85,7 @@ def _tied(
     )
 
 
-def _converted(
-    model: ModelProto,
-    halves: Mapping[str, frozenset[str]],
-) -> Iterator[NodeProto]:
+def _converted(model: ModelProto, halves: Mapping[str, frozenset[str]]) -> Iterator[NodeProto]:
     """The nodes, those of ``halves`` in half precision, with casts where the two meet."""
     stored = {tensor.name: tensor for tensor in model.graph.initializer}
     wanted = _wanted_in_float(model, halves)
@@ -130,10 +127,17 @@ def _wanted_in_float(model: ModelProto, halves: Mapping[str, frozenset[str]]) ->
         tied = halves.get(node.name, frozenset())
         if node.op_type != "Shape":  # which is the same in any precision
             wanted.update(name for name in node.input if name not in tied)
-        for attribute in node.attribute:
-            if attribute.HasField("g"):  # a branch or loop sees all values around it
-                wanted.update(name for inner in attribute.g.node for name in inner.input)
+        wanted.update(_read_inside(node))
     return wanted
+
+
+def _read_inside(node: NodeProto) -> Iterator[str]:
+    """What the branches or the loop of a node read: they see all values around them."""
+    for attribute in node.attribute:
+        if attribute.HasField("g"):
+            for inner in attribute.g.node:
+                yield from inner.input
+                yield from _read_inside(inner)
 
 
 def _rounded(tensor: TensorProto) -> TensorProto:

@@ -90,12 +90,16 @@ def test_a_branch_still_reads_what_it_read() -> None:
         return helper.make_tensor_value_info(name, kind, shape)
 
     def branch(operator: str) -> Any:
-        node = helper.make_node(operator, ["map"], ["out"], name=operator)
-        return helper.make_graph([node], operator, [], [value("out", TensorProto.FLOAT, *shape)])
+        nodes = [
+            helper.make_node(operator, ["map"], ["turned"], name=operator),
+            helper.make_node("Mul", ["turned", "two"], ["out"], name=f"{operator} twice"),
+        ]
+        return helper.make_graph(nodes, operator, [], [value("out", TensorProto.FLOAT, *shape)])
 
     shape = (1, 1, 2, 2)
     weights = numpy_helper.from_array(np.ones((1, 1, 1, 1), np.float32), "w")
     axes = numpy_helper.from_array(np.array([1, -1, 4]), "four")
+    two = numpy_helper.from_array(np.array(2, np.float32), "two")
     true = numpy_helper.from_array(np.array(True), "true")
     nodes = [
         helper.make_node("Cast", ["images"], ["float"], name="cast", to=TensorProto.FLOAT),
@@ -113,9 +117,9 @@ def test_a_branch_still_reads_what_it_read() -> None:
         "g",
         [value("images", TensorProto.UINT8, *shape)],
         [value(name, TensorProto.FLOAT, 1, 1, 4) for name in ("boxes", "scores")],
-        [weights, axes, true],
+        [weights, axes, true, two],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     half = to_half(model)
     images = np.arange(4, dtype=np.uint8).reshape(shape)
-    assert answers(half, images)[0].ravel().tolist() == [0, -1, -2, -3]
+    assert answers(half, images)[0].ravel().tolist() == [0, -2, -4, -6]
