@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from onnx import TensorProto, numpy_helper
 
@@ -16,7 +17,7 @@ from kit.export.data import calibration_pictures
 from kit.export.graph import from_checkpoint
 from kit.export.half import to_half
 from kit.export.ladder import Quantiser, Step
-from kit.export.quantise import Method, candidates, quantise
+from kit.export.quantise import Method, calibrate, candidates, quantise
 from kit.types import RawDetections
 
 Run = Callable[[onnx.ModelProto], RawDetections]
@@ -116,3 +117,25 @@ def test_the_source_is_left_alone(quantiser: Quantiser) -> None:
     before = quantiser.model.SerializeToString()
     quantiser.make(Step("minmax", 2))
     assert quantiser.model.SerializeToString() == before
+
+
+def test_every_kind_of_head_can_be_quantised(graph: onnx.ModelProto) -> None:
+    """In half precision too: what holds coordinates stays float whatever the rest is."""
+    images = np.random.default_rng(0).integers(0, 256, (1, 128, 128, 3), dtype=np.uint8)
+    layers = candidates(graph)
+    ranges = calibrate(graph, iter([images]), "minmax", total=1)
+    made = to_half(onnx.version_converter.convert_version(quantise(graph, ranges, layers), 19))
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    session = onnxruntime.InferenceSession(
+        made.SerializeToString(),
+        options,
+        providers=["CPUExecutionProvider"],
+        disabled_optimizers=["WeightBiasQuantization"],
+    )
+    boxes, scores = session.run(["boxes", "scores"], {"images": images})
+    assert boxes.dtype == scores.dtype == np.float32
+    assert np.isfinite(boxes).all()
+    assert scores.max() <= 1.001
+    quantised = {node.input[0] for node in made.graph.node if node.op_type == "DequantizeLinear"}
+    assert len(quantised) > len(layers), "weights and what they are applied to"
