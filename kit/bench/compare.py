@@ -83,8 +83,8 @@ def compare(first: LatencyReport, second: LatencyReport) -> Comparison:
 def pair(
     first: Sequence[LatencyReport], second: Sequence[LatencyReport]
 ) -> list[tuple[LatencyReport, LatencyReport]]:
-    """Rows of two files that belong together: of one bundle's precision, batch, regime and streams;
-    where each file holds one row, those two.
+    """Rows of two files that belong together: of one bundle's precision, batch, regime and streams,
+    and where several are, in their order; where each file holds one row, those two.
 
     Raises:
         DataError: no two rows belong together.
@@ -95,8 +95,10 @@ def pair(
     def key(row: LatencyReport) -> tuple[object, ...]:
         return (row.bundle, row.precision, row.input_size, row.batch, row.regime, row.streams)
 
-    others = {key(row): row for row in second}
-    pairs = [(row, others[key(row)]) for row in first if key(row) in others]
+    others: dict[tuple[object, ...], list[LatencyReport]] = {}
+    for row in second:
+        others.setdefault(key(row), []).append(row)
+    pairs = [(row, others[key(row)].pop(0)) for row in first if others.get(key(row))]
     if not pairs:
         raise DataError(
             "no row of the one file is like a row of the other",
@@ -107,5 +109,5 @@ def pair(
 
 def title(row: LatencyReport) -> str:
     """A row in few words."""
-    words = [row.bundle, row.precision, f"{row.input_size} px", row.provider]
-    return ", ".join(words)
+    load = f"batch {row.batch}, {row.regime}, {row.streams} stream" + "s" * (row.streams > 1)
+    return f"{row.bundle}, {row.precision}, {row.input_size} px, {row.provider}, {load}"

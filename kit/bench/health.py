@@ -57,7 +57,7 @@ def gpu_memory_mb(gpu: int) -> float | None:
 
 
 def gpu_uuid(gpu: int) -> str | None:
-    """What the driver calls it, whatever order programs see GPUs in."""
+    """What the driver calls it."""
     found: str | None = _ask(gpu, lambda nvml, handle: _text(nvml.nvmlDeviceGetUUID(handle)))
     return found
 
@@ -101,7 +101,11 @@ def _reasons(nvml: Any, mask: int) -> list[str]:
 
 
 def _ask(index: int, what: Any) -> Any:
-    """Ask NVML of a GPU as CUDA counts them; None where there is no NVML."""
+    """Ask NVML of a GPU; None where there is no NVML.
+
+    CUDA counts the fastest first unless ``CUDA_DEVICE_ORDER=PCI_BUS_ID``, NVML by the bus: where
+    GPUs of several kinds are in one machine, that must be set for the two to mean the same.
+    """
     try:
         import pynvml
     except ImportError:
@@ -110,7 +114,7 @@ def _ask(index: int, what: Any) -> Any:
     name = visible[index].strip() if index < len(visible) else ""
     try:
         pynvml.nvmlInit()
-        if name.startswith("GPU-"):
+        if name.startswith(("GPU-", "MIG-")):
             handle = pynvml.nvmlDeviceGetHandleByUUID(name)
         else:
             handle = pynvml.nvmlDeviceGetHandleByIndex(int(name) if name.isdigit() else index)

@@ -43,6 +43,7 @@ RATE = 30.0
 """Pictures a second, of a usual camera."""
 
 _WINDOW, _TOLERANCE, _WARMUP_SECONDS = 10, 0.05, 15.0
+_ASKED_EVERY = 60.0
 _STAGED, _FLOOR = 0.4, 0.1  # shares of the time for the stages' pass, and for the null backend's
 
 
@@ -65,8 +66,8 @@ class LatencyReport:
         load_ms, first_ms: opening the bundle, and its very first batch; None where they were over
             before anybody looked.
         floor: total of the same path with the null backend; None where there was none.
-        rate: pictures a second that came, where they come at a pace. missed: share of these that
-            had no boxes when the next one came.
+        rate: pictures a second that came in each stream, where they come at a pace. missed: share
+            of these that had no boxes when the next one came.
         drift: whether times rose; only of a soak long enough to tell.
         energy_j: joules a picture.
         device_memory_mb: in use on the whole GPU after the row, with what others hold.
@@ -120,7 +121,8 @@ class Load:
         rate: pictures a second in each stream, for ``paced``.
         samples: how many; fewer when the time is over first, but never below 20. A soak takes as
             many as there is time for.
-        seconds: of all passes; None takes what is usual for the regime.
+        seconds: of the stages' pass and the end-to-end pass together; a soak's are of the latter
+            alone. Warm-up and floor come on top. None takes what is usual for the regime.
     """
 
     regime: Regime = "burst"
@@ -204,7 +206,16 @@ def bench(
     uuid = None if gpu is None else gpu_uuid(gpu)
     energy, rails = meter([uuid] if uuid else [], cpu=gpu is None), Rails()
     total = None if load.regime == "soak" else load.samples
-    with _bar(progress, f"{load.regime}, {name}", total) as tick:
+    with _bar(progress, f"{load.regime}, {name}", total) as moved:
+        asked = perf_counter()
+
+        def tick() -> None:
+            nonlocal asked
+            moved()
+            if perf_counter() - asked > _ASKED_EVERY:  # its counters begin anew now and then
+                energy.watt_hours()
+                asked = perf_counter()
+
         if load.regime == "paced":
             timeline = paced(samplers, load.limits, load.rate / load.batch, tick=tick)
         else:

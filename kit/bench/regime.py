@@ -6,7 +6,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from time import perf_counter_ns
 from typing import Literal
@@ -68,8 +68,8 @@ def burst(
     timeline, lock = Timeline(), threading.Lock()
     begun = perf_counter_ns()
 
-    def stream(sample: Callable[[], object]) -> None:
-        while not _over(timeline, limits, perf_counter_ns() - begun):
+    def stream(sample: Callable[[], object], stopped: threading.Event) -> None:
+        while not (stopped.is_set() or _over(timeline, limits, perf_counter_ns() - begun)):
             start = perf_counter_ns()
             sample()
             taken = perf_counter_ns() - start
@@ -99,9 +99,9 @@ def paced(
     timeline, lock = Timeline(missed=0, arrived=0), threading.Lock()
     begun, period = clock(), 1e9 / rate
 
-    def stream(sample: Callable[[], object]) -> None:
+    def stream(sample: Callable[[], object], stopped: threading.Event) -> None:
         picture = 0  # the first that has not come yet, or that nobody has looked at
-        while not _over(timeline, limits, clock() - begun):
+        while not (stopped.is_set() or _over(timeline, limits, clock() - begun)):
             early = picture * period - (clock() - begun)
             if early > 0:
                 sleep(early / 1e9)
@@ -129,14 +129,21 @@ def _over(timeline: Timeline, limits: Limits, passed_ns: int) -> bool:
 
 
 def _together(
-    stream: Callable[[Callable[[], object]], None], samplers: Sequence[Callable[[], object]]
+    stream: Callable[[Callable[[], object], threading.Event], None],
+    samplers: Sequence[Callable[[], object]],
 ) -> None:
+    """All streams at once; what ends one, or Ctrl-C, ends all after the sample under way."""
+    stopped = threading.Event()
     if len(samplers) == 1:
-        stream(samplers[0])  # without a thread beside it
+        stream(samplers[0], stopped)  # without a thread beside it
         return
     with ThreadPoolExecutor(len(samplers)) as pool:
-        for done in [pool.submit(stream, sample) for sample in samplers]:
-            done.result()
+        running = [pool.submit(stream, sample, stopped) for sample in samplers]
+        try:
+            for done in as_completed(running):
+                done.result()
+        finally:
+            stopped.set()
 
 
 def _sorted(timeline: Timeline) -> Timeline:

@@ -12,6 +12,7 @@ Times are milliseconds a batch. A percentile is left out where there are too few
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,17 +59,21 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, out: Output) -> list[dict[str, Any]]:
+    from math import inf
+
     from kit.bench.latency import Load, check_batch, save_reports
     from kit.binding import plain
     from kit.bundle import open_bundle
     from kit.cli.data import tell_notes
     from kit.data.source import open_source
     from kit.errors import UsageError
+    from kit.evaluate.report import require_classes
     from kit.files import refuse_existing
 
     for name in ("seconds", "rate"):
-        if getattr(args, name) is not None and getattr(args, name) <= 0:
-            raise UsageError("must be positive", where=f"--{name}")
+        value = getattr(args, name)
+        if value is not None and not 0 < value < inf:
+            raise UsageError("must be positive and finite", where=f"--{name}")
     for path in (args.out, args.page):
         if path is not None:
             refuse_existing(path)
@@ -83,12 +88,16 @@ def run(args: argparse.Namespace, out: Output) -> list[dict[str, Any]]:
         for regime in args.regime
         for batch in args.batch
     ]
-    reports: list[LatencyReport] = []
     for bundle in bundles:
-        reports += _rows(args, bundle, dataset, loads, out)
-    if args.out is not None:
-        save_reports(args.out, reports)
-        out.print(f"report: {args.out}")
+        require_classes(bundle.card.classes, dataset)
+    reports: list[LatencyReport] = []
+    try:
+        for bundle in bundles:
+            reports.extend(_rows(args, bundle, dataset, loads, out))  # one by one
+    finally:  # rows take minutes each: what there is when one fails, or with Ctrl-C, is kept
+        if args.out is not None and reports:
+            save_reports(args.out, reports)
+            out.print(f"report: {args.out}")
     if args.page is not None:
         from kit.report.html import write_html
         from kit.report.latency import tell
@@ -100,7 +109,7 @@ def run(args: argparse.Namespace, out: Output) -> list[dict[str, Any]]:
 
 def _rows(
     args: argparse.Namespace, bundle: Bundle, dataset: Dataset, loads: list[Load], out: Output
-) -> list[LatencyReport]:
+) -> Iterator[LatencyReport]:
     """The rows of one bundle, printed as they come."""
     from time import perf_counter
 
@@ -116,16 +125,19 @@ def _rows(
     pictures = [dataset.path(index) for index in dataset.split(args.split)]
     null = door.open(bundle, backend="null")
     detector = open_detector(args, bundle, out, threads=threads)
-    scored = evaluate(detector, bundle, dataset, args.split, progress=out)
+    scored, backend = (
+        evaluate(detector, bundle, dataset, args.split, progress=out),
+        detector.backend,
+    )
+    del detector  # its memory is not the timed ones'
 
     def opened() -> Detector:
-        return door.open(bundle, backend=detector.backend, device=args.device, threads=threads)
+        return door.open(bundle, backend=backend, device=args.device, threads=threads)
 
     begun = perf_counter()
     detectors = [opened()]
     load_ms: float | None = (perf_counter() - begun) * 1e3
     detectors += [opened() for _ in range(args.streams - 1)]
-    rows = []
     for load in loads:
         report = bench(
             detectors,
@@ -143,8 +155,7 @@ def _rows(
         )
         load_ms = None  # the next rows find it warm
         _show(report, bundle.directory, out)
-        rows.append(report)
-    return rows
+        yield report
 
 
 def _gpu(provider: str, device: str) -> int | None:

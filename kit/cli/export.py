@@ -19,7 +19,7 @@ from kit.cli.options import add_out, add_threads, positive
 from kit.cli.output import Output
 
 if TYPE_CHECKING:
-    from kit.bundle import Bundle
+    from kit.bundle import Bundle, Precision
     from kit.export.export import Eight
     from kit.export.parity import Change, Parity, Tolerance
 
@@ -31,7 +31,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--precision",
         choices=["fp32", "fp16", "int8"],
-        default="fp32",
         help="of the graph (default fp32)",
     )
     parser.add_argument(
@@ -71,7 +70,7 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
     refuse_existing(args.out)
     eight = _eight_asked(args)
     bundle = open_bundle(args.bundle)
-    if args.to == "triton":
+    if args.to is not None:
         from kit.export.triton import to_triton
 
         model = to_triton(bundle, args.out)
@@ -80,13 +79,14 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
     gate = gate_pictures(bundle, args.data, progress=out)
     from kit.export.export import export_onnx
 
+    precision: Precision = args.precision or "fp32"
     made, parity = export_onnx(
         bundle,
         gate,
         args.out,
-        precision=args.precision,
+        precision=precision,
         eight=_eight(args, bundle, out) if eight else None,
-        tolerance=_tolerance(args),
+        tolerance=_tolerance(precision, args.tolerance),
         threads=args.threads,
         progress=out,
     )
@@ -106,6 +106,11 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
 def _eight_asked(args: argparse.Namespace) -> bool:
     from kit.errors import UsageError
 
+    if args.to is not None:
+        others = ("precision", "rest", "data", "calibrate", "tolerance", "threads")
+        given = [f"--{name}" for name in others if getattr(args, name) is not None]
+        if given:
+            raise UsageError(f"--to takes the graph as it is, without {', '.join(given)}")
     if args.precision != "int8" and (args.rest or args.calibrate):
         raise UsageError("--rest and --calibrate are for --precision int8")
     return bool(args.precision == "int8")
@@ -127,14 +132,12 @@ def _eight(args: argparse.Namespace, bundle: Bundle, out: Output) -> Eight:
     return Eight(chosen, used, args.rest or "fp32")
 
 
-def _tolerance(args: argparse.Namespace) -> Tolerance | None:
+def _tolerance(precision: str, points: float | None) -> Tolerance | None:
     from dataclasses import replace
 
     from kit.export.parity import TOLERANCES
 
-    if args.tolerance is None:
-        return None
-    return replace(TOLERANCES[args.precision], ap=args.tolerance / 100)
+    return None if points is None else replace(TOLERANCES[precision], ap=points / 100)
 
 
 def _print(parity: Parity, made: Bundle, out: Output) -> None:

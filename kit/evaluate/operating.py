@@ -52,12 +52,13 @@ class Counts:
 
 
 def count(matches: Mapping[str, Matches], threshold: float) -> Counts:
-    """Count what is found with a score of ``threshold`` or more."""
+    """Count what is found with a score of ``threshold`` or more, both in float32 as at runtime."""
     classes = list(matches.values())
+    lowest = float(np.float32(threshold))
     pictures = len(classes[0].objects)
     hits, false = np.zeros(pictures, np.int64), np.zeros(pictures, np.int64)
     for each in classes:
-        shown = each.score >= threshold
+        shown = each.score >= lowest
         hit = each.hit[_AT] & shown
         wrong = shown & ~each.hit[_AT] & ~each.ignored[_AT]
         hits += np.bincount(each.picture[hit], minlength=pictures)
@@ -76,18 +77,21 @@ def threshold_like(
     Returns:
         ``threshold`` itself where it does that; never below the floor detections were asked for.
     """
+    at = float(np.float32(threshold))
     scores, others = _scores(matches), _scores(reference)
-    shown = int((others >= threshold).sum())
-    highest = float(scores[shown - 1]) if 0 < shown <= len(scores) else 1.0
+    shown = min(int((others >= at).sum()), len(scores))
+    highest = float(scores[shown - 1]) if shown else 1.0
     lowest = _above(scores, shown)
     false = _scores(matches, false=True)
-    allowed = int((_scores(reference, false=True) >= threshold).sum())
+    allowed = int((_scores(reference, false=True) >= at).sum())
     return max(lowest, min(threshold, highest), _above(false, allowed))
 
 
 def _above(scores: NDArray[np.float64], count: int) -> float:
-    """The lowest threshold that lets through at most so many of these."""
-    return float(np.nextafter(scores[count], 2)) if count < len(scores) else EVALUATION_FLOOR
+    """The lowest threshold that lets through at most so many of these; scores are float32."""
+    if count >= len(scores):
+        return EVALUATION_FLOOR
+    return float(np.nextafter(np.float32(scores[count]), np.float32(2)))
 
 
 def _scores(matches: Mapping[str, Matches], *, false: bool = False) -> NDArray[np.float64]:

@@ -126,13 +126,7 @@ def measure(
     """
     require_read(dataset, before="scoring")
     dataset = usable(dataset)
-    if dataset.classes != tuple(detector.classes):
-        raise DataError(
-            f"has the classes {', '.join(dataset.classes)}; "
-            f"the bundle detects {', '.join(detector.classes)}",
-            where=dataset.source or dataset.root,
-            fix="rename and order them with `kit data convert SRC --classes MAP.yaml`",
-        )
+    require_classes(detector.classes, dataset)
     manifest = dataset.manifest(dataset.split(split), rule=f"the {split} split")
     chosen = dataset.take(manifest)
     if not len(chosen):
@@ -159,6 +153,21 @@ def measure(
         floor=floor,
     )
     return Measurement(report, chosen.ids, found, resampled)
+
+
+def require_classes(classes: Sequence[str], dataset: Dataset) -> None:
+    """A detector can be scored only on a dataset of its own classes, in their order.
+
+    Raises:
+        DataError: they differ.
+    """
+    if dataset.classes != tuple(classes):
+        raise DataError(
+            f"has the classes {', '.join(dataset.classes)}; "
+            f"the bundle detects {', '.join(classes)}",
+            where=dataset.source or dataset.root,
+            fix="rename and order them with `kit data convert SRC --classes MAP.yaml`",
+        )
 
 
 def require_same_manifest(*reports: Measured) -> None:

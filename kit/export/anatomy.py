@@ -6,7 +6,7 @@ with learnt weights on each way are the head's; what comes after them turns numb
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import onnx
@@ -70,7 +70,8 @@ def named(model: ModelProto) -> ModelProto:
     copy = ModelProto()
     copy.CopyFrom(model)
     kept, seen, same = [], set[str](), dict[str, str]()
-    stored, outputs = _stored(copy), {value.name for value in copy.graph.output}
+    stored, kept_names = _stored(copy), {value.name for value in copy.graph.output}
+    kept_names.update(name for node in copy.graph.node for name in read_inside(node))
     for place, node in enumerate(copy.graph.node):
         node.input[:] = [same.get(name, name) for name in node.input]
         if node.op_type == "Constant" and node.attribute[0].name == "value":
@@ -78,11 +79,17 @@ def named(model: ModelProto) -> ModelProto:
             tensor.CopyFrom(node.attribute[0].t)
             tensor.name = node.output[0]
             continue
-        if node.op_type == "Identity" and node.input[0] in stored and node.output[0] not in outputs:
+        if (
+            node.op_type == "Identity"
+            and node.input[0] in stored
+            and node.output[0] not in kept_names
+        ):
             same[node.output[0]] = node.input[0]
             continue
         if not node.name or node.name in seen:
             node.name = f"{node.op_type}_{place}"
+        while node.name in seen:
+            node.name += "_"
         seen.add(node.name)
         kept.append(node)
     del copy.graph.node[:]
@@ -103,6 +110,15 @@ def types_of(model: ModelProto) -> Mapping[str, tuple[int, int | None]]:
             rank = len(tensor.shape.dim) if tensor.HasField("shape") else None
             found[value.name] = (tensor.elem_type, rank)
     return found
+
+
+def read_inside(node: NodeProto) -> Iterator[str]:
+    """What the branches or the loop of a node read: they see all values around them."""
+    for attribute in node.attribute:
+        if attribute.HasField("g"):
+            for inner in attribute.g.node:
+                yield from inner.input
+                yield from read_inside(inner)
 
 
 def _stored(model: ModelProto) -> frozenset[str]:

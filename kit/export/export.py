@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -159,12 +160,15 @@ def _to_int8(
     progress: Progress,
 ) -> tuple[ModelProto, Parity, Mapping[str, Any]]:
     """The last graph tried, what the gate said of it, and how it was made."""
-    from kit.export.ladder import Quantiser, climb  # ONNX Runtime, which fp16 does without
+    from kit.export.ladder import Quantiser, climb  # its quantiser takes a while to load
 
     def finished(made: ModelProto) -> ModelProto:
         if eight.rest == "fp32":
             return made
-        return to_half(onnx.version_converter.convert_version(made, _HALF_SCALES))
+        half = to_half(onnx.version_converter.convert_version(made, _HALF_SCALES))
+        told = {entry.key: entry.value for entry in half.metadata_props}
+        onnx.helper.set_model_props(half, {**told, "opset": str(_HALF_SCALES)})
+        return half
 
     pictures = eight.calibration.pictures
     quantiser = Quantiser(named(model), pictures, card.input, opened, progress)
@@ -187,6 +191,8 @@ def _trials(card: BundleCard, threads: int | None) -> Iterator[Opener]:
             place += 1
             content = {GRAPH: model.SerializeToString()}
             trial = save_bundle(Path(folder) / str(place), card, content)
-            return door.open(trial, backend="onnxruntime", device="cpu", threads=threads)
+            detector = door.open(trial, backend="onnxruntime", device="cpu", threads=threads)
+            shutil.rmtree(trial.directory)  # it is in memory now, and there may be a hundred
+            return detector
 
         yield opened

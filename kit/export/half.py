@@ -16,7 +16,7 @@ import onnx
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from kit.errors import BundleError
-from kit.export.anatomy import dissect, named, types_of
+from kit.export.anatomy import dissect, named, read_inside, types_of
 
 _MAPS = 4
 """Rank of feature maps. Coordinates are never in values of this rank."""
@@ -41,7 +41,7 @@ def to_half(model: ModelProto) -> ModelProto:
     nodes = list(_converted(model, {name: tied for name, tied in halves.items() if tied}))
     del model.graph.node[:]
     model.graph.node.extend(nodes)
-    used = {name for node in nodes for name in (*node.input, *_read_inside(node))}
+    used = {name for node in nodes for name in (*node.input, *read_inside(node))}
     kept = [tensor for tensor in model.graph.initializer if tensor.name in used]
     del model.graph.initializer[:]
     model.graph.initializer.extend(kept)
@@ -127,17 +127,8 @@ def _wanted_in_float(model: ModelProto, halves: Mapping[str, frozenset[str]]) ->
         tied = halves.get(node.name, frozenset())
         if node.op_type != "Shape":  # which is the same in any precision
             wanted.update(name for name in node.input if name not in tied)
-        wanted.update(_read_inside(node))
+        wanted.update(read_inside(node))
     return wanted
-
-
-def _read_inside(node: NodeProto) -> Iterator[str]:
-    """What the branches or the loop of a node read: they see all values around them."""
-    for attribute in node.attribute:
-        if attribute.HasField("g"):
-            for inner in attribute.g.node:
-                yield from inner.input
-                yield from _read_inside(inner)
 
 
 def _rounded(tensor: TensorProto) -> TensorProto:

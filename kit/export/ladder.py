@@ -17,7 +17,7 @@ from onnx import ModelProto
 
 from kit.cards import Input
 from kit.data.dataset import Dataset
-from kit.errors import RunFailed
+from kit.errors import BundleError, GateRefused, KitError, RunFailed
 from kit.export.parity import Parity, overlaps
 from kit.export.quantise import Method, Ranges, calibrate, candidates, quantise
 from kit.pixels import read_picture
@@ -143,11 +143,12 @@ class Quantiser:
             return [detector.detect([each], floor=_FLOOR)[0].detections for each in some]
 
         whole, ranges = detect(self.model), self.ranges(step)
-        layers = candidates(self.model)
-        found = {
-            layer: _damage(whole, detect(quantise(self.model, ranges, {layer})))
-            for layer in self.progress.track(layers, "each layer alone", len(layers))
-        }
+        layers, found = candidates(self.model), dict[str, float]()
+        for layer in self.progress.track(layers, "each layer alone", len(layers)):
+            try:
+                found[layer] = _damage(whole, detect(quantise(self.model, ranges, {layer})))
+            except (BundleError, RunFailed):  # it answers with nothing finite
+                found[layer] = 1.0
         return dict(sorted(found.items(), key=lambda item: -item[1]))
 
     def _fitted(self, count: int) -> Iterator[NDArray[np.uint8]]:
@@ -171,17 +172,18 @@ def climb(
 
     Raises:
         RunFailed: no way of choosing ranges works.
+        GateRefused: none answers with finite numbers.
     """
-    tried, failed = list[Tried](), list[RunFailed]()
+    tried, failed = list[Tried](), list[KitError]()
 
     def passes(step: Step) -> bool:
         try:
             model = quantiser.make(step)
-        except RunFailed as error:
+            tried.append(Tried(step, model, judge(model)))
+        except (RunFailed, GateRefused) as error:  # no ranges, or no answer: another way may have
             failed.append(error)
             progress.note(f"int8, {step}: {error}")
             return False
-        tried.append(Tried(step, model, judge(model)))
         parity = tried[-1].parity
         progress.note(
             f"int8, {step}: AP {parity.ap.before or 0:.4f} -> {parity.ap.after or 0:.4f}, "
@@ -205,7 +207,7 @@ def climb(
 
 
 def _by_range(available: int, first: int) -> Sequence[Step]:
-    few, many = min(first, available), min(MORE, available)
+    few, many = min(first, available), min(max(MORE, first), available)
     steps = [Step("percentile", few), Step("entropy", few)]
     return steps if many == few else [*steps, Step("percentile", many), Step("entropy", many)]
 

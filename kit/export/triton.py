@@ -49,7 +49,7 @@ def to_triton(bundle: Bundle, out: Path) -> Path:
             where=bundle.directory,
             fix=f"kit export {bundle.directory} --precision fp32 --out {bundle.directory}-onnx",
         )
-    name = re.sub(r"[^\w.-]+", "-", card.name)
+    name = re.sub(r"[^\w.-]+", "-", card.name).strip(".") or "model"
     with new_directory(out) as beside:
         model = beside / name
         (model / "1").mkdir(parents=True)

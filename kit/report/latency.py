@@ -192,7 +192,10 @@ def _labels(reports: Sequence[LatencyReport]) -> list[str]:
     """Of each row what tells it from the others; the bundle's name where nothing does."""
     parts = [_parts(row) for row in reports]
     differing = [place for place in range(len(parts[0])) if len({row[place] for row in parts}) > 1]
-    return [", ".join(row[place] for place in differing or [0]) for row in parts]
+    labels = [", ".join(row[place] for place in differing or [0]) for row in parts]
+    if len(set(labels)) == len(labels):
+        return labels
+    return [f"{place}. {label}" for place, label in enumerate(labels, 1)]
 
 
 def _shared(reports: Sequence[LatencyReport]) -> str:

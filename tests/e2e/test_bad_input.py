@@ -239,6 +239,8 @@ CASES = (
     Case("a graph again", "export {onnx} --data {data} --out new", ("onnx", "exported already")),
     Case("the rest of fp16", "export {onnx} --precision fp16 --rest fp16 --out new",
          ("--rest", "--precision int8")),
+    Case("triton of less", "export {onnx} --to triton --precision int8 --out new",
+         ("--to", "--precision")),
     Case("no tolerance", "export {onnx} --precision fp16 --tolerance 0 --out new",
          ("--tolerance", "above 0")),
     Case("no pictures for the gate", "export {run}/best --data nowhere --out new",

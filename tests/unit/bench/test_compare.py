@@ -62,5 +62,9 @@ def test_rows_are_paired_by_what_they_are() -> None:
     other = [row(30.0, batch=4), row(40.0, batch=1)]
     assert [(a.batch, b.batch) for a, b in pair(one, other)] == [(1, 1), (4, 4)]
     assert len(pair([row()], [row(precision="int8")])) == 1, "one row each: those two"
+    seeds = pair([row(20.0), row(30.0)], [row(40.0), row(50.0)])
+    assert [(round(a.totals_ms[0] / 10), round(b.totals_ms[0] / 10)) for a, b in seeds] == [
+        (2, 4), (3, 5)
+    ], "several that are alike: in their order"  # fmt: skip
     with pytest.raises(DataError, match="no row of the one"):
         pair(one, [row(precision="int8"), row(precision="fp16")])

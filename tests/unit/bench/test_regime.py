@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -94,6 +95,20 @@ def test_a_stream_that_fails_is_told() -> None:
 
     with pytest.raises(ValueError, match="broken"):
         burst([fail, fail], Limits(30, 60))
+
+
+def test_one_that_fails_ends_all_at_once() -> None:
+    """The others would go on for the minutes of a soak."""
+    turns = iter(range(1000))
+
+    def fail() -> None:
+        if next(turns) == 5:
+            raise ValueError("broken")
+
+    begun = time.monotonic()
+    with pytest.raises(ValueError, match="broken"):
+        burst([lambda: time.sleep(0.001), fail], Limits(1 << 31, 60))
+    assert time.monotonic() - begun < 30
 
 
 def test_every_sample_is_told() -> None:

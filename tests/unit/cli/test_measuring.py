@@ -181,6 +181,8 @@ def test_card_and_verify(place: Path) -> None:
         (("evaluate", "bundle", "data", "--device", "cuda:x"), "no such device"),
         (("bench", "bundle", "data", "--seconds", "-1"), "--seconds"),
         (("bench", "bundle", "data", "--rate", "0"), "--rate"),
+        (("bench", "bundle", "data", "--rate", "inf"), "--rate"),
+        (("bench", "bundle", "data", "--seconds", "nan"), "--seconds"),
         (("bench", "bundle", "data", "--page", "data/data.yaml"), "exists already"),
         (("compare", "nowhere.json", "nowhere.json"), "nowhere.json"),
         (("compare", "bundle/card.json", "bundle/card.json"), "not a latency report"),

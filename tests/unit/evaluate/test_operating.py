@@ -22,7 +22,7 @@ def made(scores: list[float], hits: list[bool], pictures: int = 2) -> dict[str, 
     hit = np.array([hits] * 10, bool)[:, order]
     return {
         "a": Matches(
-            score=np.array(scores)[order],
+            score=np.array(scores, np.float32).astype(np.float64)[order],  # as they come
             picture=(np.arange(len(scores)) % pictures)[order],
             hit=hit,
             ignored=np.zeros_like(hit),
@@ -65,7 +65,7 @@ def of(rows: list[tuple[int, bool]], factor: float = 1.0) -> dict[str, Matches]:
 def test_a_detector_like_itself_keeps_its_threshold(
     rows: list[tuple[int, bool]], threshold: int
 ) -> None:
-    assert threshold_like(of(rows), of(rows), threshold / 100) == threshold / 100
+    assert threshold_like(of(rows), of(rows), threshold / 100) == pytest.approx(threshold / 100)
 
 
 @given(rows=rows_of, threshold=st.integers(1, 99), factor=st.sampled_from([0.5, 0.9, 1.01]))
@@ -76,6 +76,22 @@ def test_squeezed_scores_move_the_threshold_with_them(
     one, other = count(of(rows), threshold / 100), count(of(rows, factor), at)
     assert np.array_equal(one.hits, other.hits)
     assert np.array_equal(one.false, other.false)
+
+
+def test_fewer_detections_get_a_threshold_that_shows_them() -> None:
+    """The reference shows three at 0.5; two weak ones that are right are not to be hidden."""
+    reference = made([0.9, 0.8, 0.7], [True, True, True])
+    at = threshold_like(made([0.30, 0.28], [True, True]), reference, 0.5)
+    assert at == pytest.approx(0.28)
+
+
+def test_the_threshold_is_one_in_float32() -> None:
+    """Scores are float32 at runtime: a bound between two of them would round onto the wrong one."""
+    scores = [float(np.float32(value)) for value in (0.95, 0.7, 0.65)]
+    reference = made([0.9, 0.6], [True, False])
+    at = threshold_like(made(scores, [True, False, False]), reference, 0.5)
+    shown = np.array(scores, np.float32) >= at  # as the runtime compares
+    assert shown.tolist() == [True, True, False]
 
 
 @given(rows=rows_of, others=rows_of, threshold=st.integers(1, 99))

@@ -65,7 +65,8 @@ def test_names_and_constants() -> None:
             helper.make_node("Constant", [], ["two"], value=shared),
             helper.make_node("Identity", ["two"], ["same"]),
             helper.make_node("Mul", ["x", "same"], ["y"], name="n"),
-            helper.make_node("Add", ["y", "two"], ["z"], name="n"),
+            helper.make_node("Add", ["y", "two"], ["sum"], name="n"),
+            helper.make_node("Neg", ["sum"], ["z"], name="Add_3"),
         ],
         "g",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1])],
@@ -73,9 +74,9 @@ def test_names_and_constants() -> None:
     )
     model = named(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]))
     onnx.checker.check_model(model, full_check=True)
-    assert [node.op_type for node in model.graph.node] == ["Mul", "Add"]
-    assert len({node.name for node in model.graph.node}) == 2
-    assert [list(node.input) for node in model.graph.node] == [["x", "two"], ["y", "two"]]
+    assert [node.op_type for node in model.graph.node] == ["Mul", "Add", "Neg"]
+    assert len({node.name for node in model.graph.node}) == 3
+    assert [list(node.input) for node in model.graph.node] == [["x", "two"], ["y", "two"], ["sum"]]
     assert types_of(model)["y"] == (TensorProto.FLOAT, 1)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kit.errors import RunFailed
+from kit.errors import GateRefused, RunFailed
 from kit.export.ladder import SPARED, Climbed, Step, _damage, climb
 from kit.export.parity import Change, Parity
 from kit.types import Detections
@@ -76,6 +76,15 @@ def test_every_way_in_its_order() -> None:
     assert all(each.parity.refused for each in found.tried)
 
 
+def test_more_is_never_less() -> None:
+    found, _ = climbed(lambda step: False, available=2000)
+    assert max(each.step.pictures for each in found.tried) == 1000
+    makes: Any = _Makes(2000)
+    refuse = replace(SOUND, refused=("no",))
+    asked = [each.step.pictures for each in climb(makes, lambda step: refuse, first=2000).tried]
+    assert set(asked) == {2000}
+
+
 def test_it_ends_where_one_passes() -> None:
     found, _ = climbed(lambda step: len(step.spared) == 3, available=100)
     assert [each.step.pictures for each in found.tried] == [100, 100, 100]
@@ -111,6 +120,13 @@ def test_a_method_that_fails_is_passed_over() -> None:
     def fail(step: Step) -> Any:
         raise RunFailed("no ranges")
 
+    def answers_nothing(step: Any) -> Parity:
+        if step.method == "percentile":
+            raise GateRefused("the graph can't answer")
+        return SOUND
+
+    found = climb(_Makes(10), answers_nothing, first=300)  # type: ignore[arg-type]
+    assert [each.step.method for each in found.tried] == ["entropy"]
     makes.make = fail
     with pytest.raises(RunFailed, match="no ranges"):
         climb(makes, lambda step: SOUND, first=300)
