@@ -15,8 +15,8 @@ import numpy as np
 
 from kit.bench.latency import LatencyReport
 from kit.bench.statistics import LEVEL, redrawn
+from kit.data.manifest import require_same_manifest
 from kit.errors import DataError
-from kit.evaluate.report import require_same_manifest
 
 TIE = 0.05
 """Least difference that counts."""

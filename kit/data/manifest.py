@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from kit.binding import bind, plain
 from kit.errors import DataError
@@ -62,3 +62,28 @@ class Manifest:
         if digest != manifest.sha256:
             raise DataError("the manifest was changed since it was written", where=path)
         return manifest
+
+
+class Measured(Protocol):
+    """A report of any kind."""
+
+    @property
+    def bundle(self) -> str: ...
+
+    @property
+    def manifest_sha256(self) -> str: ...
+
+
+def require_same_manifest(*reports: Measured) -> None:
+    """Reports can be compared only where they looked at the same pictures and labels.
+
+    Raises:
+        DataError: they did not.
+    """
+    for other in reports[1:]:
+        if other.manifest_sha256 != reports[0].manifest_sha256:
+            raise DataError(
+                f"{reports[0].bundle} and {other.bundle} were measured on different pictures or "
+                f"labels ({reports[0].manifest_sha256[:12]}, {other.manifest_sha256[:12]})",
+                fix="measure both on the same split of the same dataset",
+            )

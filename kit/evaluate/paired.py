@@ -30,9 +30,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from kit.data.manifest import require_same_manifest
 from kit.errors import DataError
 from kit.evaluate.intervals import LEVEL
-from kit.evaluate.report import require_same_manifest
 
 LENT = 2
 """Degrees of freedom that the usual deviation counts for."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from kit.binding import bind, plain
 from kit.bundle import Bundle
@@ -78,16 +77,6 @@ class Measurement:
     ids: Sequence[str]
     found: Sequence[Detections]
     resampled: Resampled
-
-
-class Measured(Protocol):
-    """A report of any kind."""
-
-    @property
-    def bundle(self) -> str: ...
-
-    @property
-    def manifest_sha256(self) -> str: ...
 
 
 def evaluate(
@@ -168,18 +157,3 @@ def require_classes(classes: Sequence[str], dataset: Dataset) -> None:
             where=dataset.source or dataset.root,
             fix="rename and order them with `kit data convert SRC --classes MAP.yaml`",
         )
-
-
-def require_same_manifest(*reports: Measured) -> None:
-    """Reports can be compared only where they looked at the same pictures and labels.
-
-    Raises:
-        DataError: they did not.
-    """
-    for other in reports[1:]:
-        if other.manifest_sha256 != reports[0].manifest_sha256:
-            raise DataError(
-                f"{reports[0].bundle} and {other.bundle} were measured on different pictures or "
-                f"labels ({reports[0].manifest_sha256[:12]}, {other.manifest_sha256[:12]})",
-                fix="measure both on the same split of the same dataset",
-            )

@@ -12,14 +12,13 @@ import numpy as np
 
 from kit.data.dataset import Dataset
 from kit.data.doctor import usable
-from kit.data.manifest import Manifest
+from kit.data.manifest import Manifest, require_same_manifest
 from kit.data.source import open_source
 from kit.errors import DataError
 from kit.evaluate.coco import Scores, run, summarize
 from kit.evaluate.intervals import Resampled, resample
 from kit.evaluate.matches import match
 from kit.evaluate.paired import Repeated, Usual, usual
-from kit.evaluate.report import require_same_manifest
 from kit.progress import SILENT, Progress
 from kit.study.cell import Cell, Setting
 from kit.study.results import Finished

@@ -8,9 +8,9 @@ from functools import cached_property
 
 import numpy as np
 
+from kit.data.manifest import require_same_manifest
 from kit.data.sampling import ALL
 from kit.errors import DataError
-from kit.evaluate.report import require_same_manifest
 from kit.progress import SILENT, Progress
 from kit.study.cell import Cell, Setting
 from kit.study.power_law import Points

@@ -16,8 +16,9 @@ from kit.binding import plain
 from kit.bundle import Bundle, BundleCard, save_bundle
 from kit.cards import Input
 from kit.data.dataset import Dataset
+from kit.data.manifest import require_same_manifest
 from kit.errors import DataError
-from kit.evaluate.report import EvalReport, evaluate, require_same_manifest
+from kit.evaluate.report import EvalReport, evaluate
 from kit.runtime.backends.null import NullRunner
 from kit.types import Detections, Example, Result
 
