@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ class User:
 
     root: Path
     environment: dict[str, str] = field(default_factory=dict)
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     @property
     def folder(self) -> Path:
@@ -60,7 +61,7 @@ class User:
 
     def start(self, *words: str, before: Sequence[str] = (), **options: Any) -> Any:
         """Begin a command; ``before`` is what it is run under."""
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [*before, sys.executable, "-m", "kit.cli.root", *words],
             cwd=self.folder,
             env=self.variables(),
@@ -69,6 +70,16 @@ class User:
             text=True,
             **options,
         )
+        self.started.append(process)
+        return process
+
+    def end(self) -> None:
+        """Stop what a test that failed left at work, so that it is not in the next one's way."""
+        while self.started:
+            process = self.started.pop()
+            if process.poll() is None:
+                process.terminate()  # a study stops its cells
+                process.communicate(timeout=120)
 
     def __call__(
         self,
@@ -113,6 +124,8 @@ class User:
                     content = b"" if path.is_dir() else path.read_bytes()
                 except PermissionError:
                     content = b"(no permission)"
+                except FileNotFoundError:  # another command at work has just renamed it
+                    continue
                 found[name] = hashlib.sha256(content).hexdigest()
         return found
 
@@ -135,6 +148,13 @@ def user(new_user: Callable[..., User]) -> User:
     for package in ("torch", "ultralytics", "albumentations", "onnxruntime", "onnx"):
         pytest.importorskip(package)
     return new_user()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_at_work(request: pytest.FixtureRequest) -> Iterator[None]:
+    yield
+    if "user" in request.fixturenames:
+        request.getfixturevalue("user").end()
 
 
 @pytest.fixture(scope="session")
