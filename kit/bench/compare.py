@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from kit.bench.latency import LatencyReport
+from kit.bench.report import LatencyReport
 from kit.bench.statistics import LEVEL, redrawn
 from kit.data.manifest import require_same_manifest
 from kit.errors import DataError

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from kit.bench.latency import LatencyReport
+from kit.bench.report import LatencyReport
 
 
 def schema() -> dict[str, Any]:

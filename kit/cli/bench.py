@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 from kit.cli.options import add_engine, add_out, add_source, open_detector, positive
 
 if TYPE_CHECKING:
-    from kit.bench.latency import LatencyReport, Load
+    from kit.bench.latency import Load
+    from kit.bench.report import LatencyReport
     from kit.bundle import Bundle
     from kit.cli.output import Output
     from kit.data.dataset import Dataset
@@ -61,7 +62,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, out: Output) -> list[dict[str, Any]]:
     from math import inf
 
-    from kit.bench.latency import Load, check_batch, save_reports
+    from kit.bench.latency import Load, check_batch
+    from kit.bench.report import save_reports
     from kit.binding import plain
     from kit.bundle import open_bundle
     from kit.cli.data import tell_notes

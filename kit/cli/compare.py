@@ -25,7 +25,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, out: Output) -> list[dict[str, Any]]:
     from kit.bench.compare import compare, pair
-    from kit.bench.latency import load_reports
+    from kit.bench.report import load_reports
     from kit.binding import plain
 
     found = [compare(*rows) for rows in pair(load_reports(args.first), load_reports(args.second))]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure as Drawing
 
-from kit.bench.latency import LatencyReport
+from kit.bench.report import LatencyReport
 from kit.binding import plain
 from kit.report.page import Cell, Facts, Page, Plot, Section, Table
 from kit.report.plots import COLOURS, latency_bars, short, svg

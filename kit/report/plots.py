@@ -24,7 +24,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from kit.bench.latency import STAGES
+from kit.bench.report import STAGES
 
 _STAGES = tuple(stage for stage in STAGES if stage != "total")
 COLOURS = ("#3b86c6", "#e08a3c", "#3fa37a", "#b36fb0", "#c9a62c", "#8393a0")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kit.bench.latency import LatencyReport
+from kit.bench.report import LatencyReport
 from kit.binding import plain
 from kit.bundle import Bundle
 from kit.data.dataset import Dataset

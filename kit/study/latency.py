@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kit import door
-from kit.bench.latency import LatencyReport, Load, bench, load_reports, save_reports
+from kit.bench.latency import Load, bench
+from kit.bench.report import LatencyReport, load_reports, save_reports
 from kit.bundle import open_bundle
 from kit.data.source import open_source
 from kit.errors import KitError

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kit.bench.latency import LatencyReport
+from kit.bench.report import LatencyReport
 from kit.study.cell import Setting
 from kit.study.reading import Reading
 from kit.study.results import Finished

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from kit.bench.compare import compare, pair
-from kit.bench.latency import LatencyReport
+from kit.bench.report import LatencyReport
 from kit.bench.statistics import spread
 from kit.errors import DataError
 

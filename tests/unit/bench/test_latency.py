@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from kit import door
-from kit.bench.latency import STAGES, Load, bench, load_reports, save_reports
+from kit.bench.latency import Load, bench
+from kit.bench.report import STAGES, load_reports, save_reports
 from kit.bundle import Bundle, BundleCard, save_bundle
 from kit.cards import Input
 from kit.errors import DataError, UsageError

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kit.bench.latency import LatencyReport
+from kit.bench.report import LatencyReport
 from kit.bench.statistics import Drift, spread
 from kit.report.html import render_html
 from kit.report.latency import front, pareto, spreads, tell

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kit.bench.latency import LatencyReport
+from kit.bench.report import LatencyReport
 from kit.bench.statistics import Spread
 from kit.cli import export
 from kit.data.sampling import Draw
