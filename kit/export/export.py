@@ -121,7 +121,7 @@ def _float32(
     """The graph in float32, and the card of what will be made of it."""
     old = bundle.card
     if old.kind == "checkpoint":
-        from kit.export.graph import from_checkpoint  # torch: an fp32 export does without
+        from kit.export.graph import from_checkpoint  # torch: only a checkpoint needs it
 
         progress.note("writing the graph")
         written = from_checkpoint(bundle)
