@@ -11,6 +11,7 @@
     │   └── MissingPackage        2  an optional package is not installed
     ├── GateRefused               3  a quality gate said no; nothing was written
     ├── RunFailed                 1  the work was sound, the machine was not: memory, disk, device
+    │   └── OutOfMemory           1  of the machine's or the GPU's memory there is not enough
     └── Stopped              130/143  stopped by Ctrl-C or SIGTERM, after saving
 
 A message says what was wrong, where, and what to do. Errors of other libraries are translated where
@@ -76,6 +77,10 @@ class GateRefused(KitError):
 
 class RunFailed(KitError):
     """The work was sound, the machine was not: out of memory, full disk, lost device."""
+
+
+class OutOfMemory(RunFailed):
+    """There is not enough memory; less work at once may do."""
 
 
 class Stopped(KitError):

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 from kit.cli.options import add_out, add_threads, positive
 from kit.cli.output import Output
+from kit.cli.parity import add_tolerance, print_parity, tolerance
 
 if TYPE_CHECKING:
     from kit.bundle import Bundle, Precision
     from kit.export.export import Eight
-    from kit.export.parity import Change, Parity, Tolerance
+    from kit.export.parity import Parity
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,12 +53,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="training pictures that int8 is calibrated on at first (default 300)",
     )
-    parser.add_argument(
-        "--tolerance",
-        type=_points,
-        metavar="POINTS",
-        help="of AP and AP50 the gate lets go (default: fp32 0.1, fp16 0.3, int8 1.0)",
-    )
+    add_tolerance(parser)
     add_threads(parser)
     add_out(parser, "directory of the new bundle")
 
@@ -86,12 +82,10 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
         args.out,
         precision=precision,
         eight=_eight(args, bundle, out) if eight else None,
-        tolerance=_tolerance(precision, args.tolerance),
+        tolerance=tolerance(precision, args.tolerance),
         threads=args.threads,
         progress=out,
     )
-    if not parity.detections:
-        out.note("warning: neither side finds anything: the gate compared no boxes")
     _print(parity, made, out)
     return {
         "bundle": str(made.directory),
@@ -132,40 +126,8 @@ def _eight(args: argparse.Namespace, bundle: Bundle, out: Output) -> Eight:
     return Eight(chosen, used, args.rest or "fp32")
 
 
-def _tolerance(precision: str, points: float | None) -> Tolerance | None:
-    from dataclasses import replace
-
-    from kit.export.parity import TOLERANCES
-
-    return None if points is None else replace(TOLERANCES[precision], ap=points / 100)
-
-
 def _print(parity: Parity, made: Bundle, out: Output) -> None:
-    out.print(
-        f"parity on {parity.pictures} valid pictures: {parity.matched:.2%} of "
-        f"{parity.detections} detections alike, AP {_arrow(parity.ap)}, AP50 {_arrow(parity.ap50)}"
-    )
-    card = made.card
-    if card.precision != "fp32":
-        for name, each in parity.per_class.items():
-            out.print(f"  {name}: AP {_arrow(each.ap)}, AP50 {_arrow(each.ap50)}")
-        out.print(
-            f"  sensitivity {_arrow(parity.sensitivity)} at {card.operating_point:.3f}, "
-            "with no more false positives"
-        )
-    rest = card.conversion.get("rest")
-    precision = f"{card.precision} with {rest}" if rest else card.precision
-    out.print(f"{precision} ONNX, {card.licence} -> {made.directory}")
-
-
-def _arrow(change: Change) -> str:
-    if change.before is None or change.after is None:
-        return "- (no object)"
-    return f"{change.before:.4f} -> {change.after:.4f}"
-
-
-def _points(text: str) -> float:
-    value = float(text)
-    if not 0 < value <= 100:
-        raise argparse.ArgumentTypeError(f"must be above 0 and at most 100, it is {text}")
-    return value
+    print_parity(parity, made.card, out)
+    rest = made.card.conversion.get("rest")
+    precision = f"{made.card.precision} with {rest}" if rest else made.card.precision
+    out.print(f"{precision} ONNX, {made.card.licence} -> {made.directory}")

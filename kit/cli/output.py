@@ -19,6 +19,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from kit.files import write_text
 
@@ -45,11 +46,13 @@ class Output:
 
     def table(self, title: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         """Print a table; every column but the first is right-aligned."""
-        table = Table(title=title or None, title_justify="left", header_style="bold")
+        # as text: what stands in brackets would be read as markup, and vanish
+        shown = Text(title, "italic") if title else None
+        table = Table(title=shown, title_justify="left", header_style="bold")
         for place, name in enumerate(header):
             table.add_column(name, justify="right" if place else "left", overflow="fold")
         for row in rows:
-            table.add_row(*("-" if cell is None else str(cell) for cell in row))
+            table.add_row(*(Text("-" if cell is None else str(cell)) for cell in row))
         self._out.print(table)
 
     def note(self, text: str) -> None:
@@ -67,7 +70,7 @@ class Output:
             yield from self._tell(items, label, total)
             return
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),

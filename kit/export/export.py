@@ -14,13 +14,12 @@ import onnx
 from onnx import ModelProto
 
 from kit import __version__, door
-from kit.binding import plain
 from kit.bundle import Bundle, BundleCard, Precision, save_bundle
 from kit.errors import BundleError
 from kit.export.anatomy import named
 from kit.export.data import Chosen
 from kit.export.half import to_half
-from kit.export.parity import TOLERANCES, Parity, Tolerance, answers, compare, require
+from kit.export.parity import TOLERANCES, Parity, Tolerance, answers, compare, record, require
 from kit.files import refuse_existing
 from kit.progress import SILENT, Progress
 from kit.types import Detector
@@ -103,15 +102,7 @@ def export_onnx(
             model = to_half(model) if precision == "fp16" else model
             parity = judge(model)
     require(parity)
-    report = plain(parity)
-    report.pop("refused")
-    valid = {"ap": parity.ap.after, "ap50": parity.ap50.after, "manifest": parity.manifest}
-    card = replace(
-        card,
-        operating_point=parity.operating_point,
-        conversion=conversion,
-        reports={"valid": valid, "parity": report},
-    )
+    card = record(replace(card, conversion=conversion), parity)
     return save_bundle(out, card, {GRAPH: model.SerializeToString()}), parity
 
 

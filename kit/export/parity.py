@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from kit.binding import plain
+from kit.bundle import BundleCard
 from kit.data.dataset import Dataset
 from kit.errors import BundleError, GateRefused, RunFailed
 from kit.evaluate.coco import Scores, run, summarize
@@ -202,6 +204,18 @@ def require(parity: Parity) -> None:
             "the exported graph differs from what it was made from, no bundle was written:\n  "
             + reasons
         )
+
+
+def record(card: BundleCard, parity: Parity) -> BundleCard:
+    """The card of what passed: its operating point, its AP, and all that the gate saw."""
+    report = plain(parity)
+    report.pop("refused")
+    valid = {"ap": parity.ap.after, "ap50": parity.ap50.after, "manifest": parity.manifest}
+    return replace(
+        card,
+        operating_point=parity.operating_point,
+        reports={"valid": valid, "parity": report},
+    )
 
 
 def _class_change(reference: Answers, candidate: Answers, name: str) -> ClassChange:

@@ -3,12 +3,49 @@
 from __future__ import annotations
 
 import pkgutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
 from kit.errors import BundleError, UsageError
-from kit.types import Backend
+from kit.types import Backend, Runner
+
+
+@dataclass(frozen=True)
+class CompileOptions:
+    """How a backend that compiles is to compile.
+
+    Attributes:
+        largest_batch: most pictures at once, where the graph takes as many.
+        likely_batch: the batch it is made quickest for.
+        level: how long to look for quick kernels, 0..5.
+        workspace_mb: most memory a kernel may use beside its tensors; None leaves it open.
+    """
+
+    largest_batch: int = 16
+    likely_batch: int = 1
+    level: int = 3
+    workspace_mb: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Compiled:
+    """What a backend compiled.
+
+    Attributes:
+        runner: it, loaded.
+        max_batch: most pictures at once.
+        weights: name of the weights among the files.
+        files: content by name, of the bundle it will be.
+        layers: how many layers compute in which precision.
+    """
+
+    runner: Runner
+    max_batch: int
+    weights: str
+    files: Mapping[str, bytes]
+    layers: Mapping[str, int]
 
 
 @dataclass(frozen=True)

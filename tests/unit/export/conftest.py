@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import onnx
 import pytest
@@ -15,7 +17,10 @@ from kit.data import formats, smear
 from kit.data.source import open_source
 from kit.data.split import split
 from kit.export.anatomy import named
+from kit.export.data import calibration_pictures, gate_pictures
+from kit.export.export import Eight, export_onnx
 from kit.export.graph import write_graph
+from kit.export.parity import Tolerance
 from kit.families import load_family
 from kit.finetune.state import weights_bytes
 
@@ -102,3 +107,39 @@ def graph(request: pytest.FixtureRequest) -> onnx.ModelProto:
 def yolo() -> onnx.ModelProto:
     """The graph of one YOLO, named."""
     return named(_written("yolov8n"))
+
+
+@pytest.fixture(scope="session")
+def exported(checkpoint: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    out = tmp_path_factory.mktemp("exported") / "onnx"
+    made, parity = export_onnx(checkpoint, gate_pictures(checkpoint, None), out)
+    assert parity.detections > 0
+    return made
+
+
+@pytest.fixture(params=["fp16", "int8", "int8 fp16"], scope="session")
+def lesser(
+    request: pytest.FixtureRequest, exported: Bundle, tmp_path_factory: pytest.TempPathFactory
+) -> Bundle:
+    """What was exported in fp32, in less."""
+    precision, _, rest = request.param.partition(" ")
+    return _to_less(exported, precision, rest, tmp_path_factory.mktemp("lesser") / "onnx")
+
+
+def _to_less(
+    bundle: Bundle, precision: Any, rest: Any, out: Path, tolerance: Tolerance | None = None
+) -> Bundle:
+    eight = None
+    if precision == "int8":
+        eight = Eight(calibration_pictures(bundle, None, 4), 4, rest or "fp32")
+    gate = gate_pictures(bundle, None)
+    made, _ = export_onnx(
+        bundle, gate, out, precision=precision, eight=eight, tolerance=tolerance, threads=2
+    )
+    return made
+
+
+@pytest.fixture
+def to_less() -> Callable[..., Bundle]:
+    """Bring a bundle to less precision, on four training pictures."""
+    return _to_less

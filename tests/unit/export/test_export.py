@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,36 +27,6 @@ from kit.export.parity import Tolerance
 from kit.pixels import read_picture
 
 SIZE = 64
-
-
-@pytest.fixture(scope="module")
-def exported(checkpoint: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    out = tmp_path_factory.mktemp("exported") / "onnx"
-    made, parity = export_onnx(checkpoint, gate_pictures(checkpoint, None), out)
-    assert parity.detections > 0
-    return made
-
-
-@pytest.fixture(params=["fp16", "int8", "int8 fp16"], scope="module")
-def lesser(
-    request: pytest.FixtureRequest, exported: Bundle, tmp_path_factory: pytest.TempPathFactory
-) -> Bundle:
-    """What was exported in fp32, in less."""
-    precision, _, rest = request.param.partition(" ")
-    return to_less(exported, precision, rest, tmp_path_factory.mktemp("lesser") / "onnx")
-
-
-def to_less(
-    bundle: Bundle, precision: Any, rest: Any, out: Path, tolerance: Tolerance | None = None
-) -> Bundle:
-    eight = None
-    if precision == "int8":
-        eight = Eight(calibration_pictures(bundle, None, 4), 4, rest or "fp32")
-    gate = gate_pictures(bundle, None)
-    made, _ = export_onnx(
-        bundle, gate, out, precision=precision, eight=eight, tolerance=tolerance, threads=2
-    )
-    return made
 
 
 def test_less_precision_is_an_onnx_bundle_like_any(exported: Bundle, lesser: Bundle) -> None:
@@ -87,7 +58,7 @@ def test_the_card_tells_how_int8_came_to_be(source: Path, lesser: Bundle) -> Non
 
 
 def test_it_is_the_same_from_the_checkpoint(
-    checkpoint: Bundle, lesser: Bundle, tmp_path: Path
+    checkpoint: Bundle, lesser: Bundle, to_less: Callable[..., Bundle], tmp_path: Path
 ) -> None:
     rest = lesser.card.conversion.get("rest")
     if rest == "fp32":
@@ -97,7 +68,9 @@ def test_it_is_the_same_from_the_checkpoint(
     assert again.weights.read_bytes() == lesser.weights.read_bytes()
 
 
-def test_less_is_not_made_of_less(lesser: Bundle, tmp_path: Path) -> None:
+def test_less_is_not_made_of_less(
+    lesser: Bundle, to_less: Callable[..., Bundle], tmp_path: Path
+) -> None:
     with pytest.raises(BundleError, match="exported already"):
         to_less(lesser, "fp16", None, tmp_path / "again")
 

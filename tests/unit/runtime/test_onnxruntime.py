@@ -38,14 +38,39 @@ def test_runs_a_graph(bundle_at: Make, graph: Callable[..., bytes]) -> None:
 def test_bound_runner_answers_the_same(bundle_at: Make) -> None:
     """The path a GPU takes, with the CPU as the device whose memory is bound."""
     runner = backend.load(bundle_at(), device="cpu", threads=1)
-    bound = backend.BoundRunner(runner._session, runner._outputs, "CPU", "a device", "cpu", 0)
-    for place, (value, batch) in enumerate(((51, 1), (102, 1), (204, 3), (255, 1))):
+    bound = backend.BoundRunner(runner._session, runner._outputs, "CPU", "a device", (), ("cpu", 0))
+    sizes = [(51, 1), (102, 1), (204, 3), (255, 1), (9, 2), (8, 4), (7, 5), (6, 6), (5, 1), (4, 5)]
+    for place, (value, batch) in enumerate(sizes):
         bound.staged = bool(place % 2)  # while the batch grows and shrinks
         ours, theirs = bound.run(grey(value, batch)), runner.run(grey(value, batch))
         np.testing.assert_array_equal(ours.boxes, theirs.boxes)
         np.testing.assert_array_equal(ours.scores, theirs.scores)
         stages = {"copy_in", "run", "copy_out"} if bound.staged else {"run"}
         assert set(ours.stages_ns) == stages
+    recorded = {size for size, each in bound._bound.items() if each.recorded}
+    assert recorded == {1, 2, 3, 4}  # what comes after shares one piece of memory
+    assert set(bound._bound) == {*recorded, 5}
+
+
+def test_graphs_are_recorded_only_where_the_session_may(
+    bundle_at: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle, asked = bundle_at(), []
+    cpu = onnxruntime.InferenceSession(bundle.weights.read_bytes())
+
+    def session(model: bytes, options: Any, *, providers: Any, disabled_optimizers: Any) -> Any:
+        asked.append("enable_cuda_graph" in providers[0][1])
+        if asked[-1]:
+            raise RuntimeError(
+                "This session cannot use the graph capture feature as requested by "
+                "the user as all compute graph nodes have not been partitioned"
+            )
+        return cpu
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", session)
+    with pytest.raises(UsageError, match="fell back to CPUExecutionProvider"):
+        backend.start(bundle, "CUDAExecutionProvider", 0, 1)
+    assert asked == [True, False]
 
 
 @pytest.mark.parametrize(
@@ -141,7 +166,7 @@ def test_operators_that_run_elsewhere_are_named(bundle_at: Make) -> None:
     bundle = bundle_at()
     runner = backend.load(bundle, device="cpu", threads=1)
     assert runner.elsewhere == ()
-    left = backend._elsewhere(runner._session, "CUDAExecutionProvider")
+    left = backend.elsewhere(runner._session, "CUDAExecutionProvider")
     assert left is not None
     graph = onnx.load(bundle.weights).graph
     assert set(left) <= {node.name or node.op_type for node in graph.node}
@@ -150,4 +175,4 @@ def test_operators_that_run_elsewhere_are_named(bundle_at: Make) -> None:
     class Older:
         """ONNX Runtime before 1.24."""
 
-    assert backend._elsewhere(Older(), "CUDAExecutionProvider") is None
+    assert backend.elsewhere(Older(), "CUDAExecutionProvider") is None

@@ -1,0 +1,1 @@
+"""Stand-ins for what the machines of the tests do not have."""
