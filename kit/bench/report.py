@@ -41,6 +41,7 @@ class LatencyReport:
         device_memory_mb: in use on the whole GPU after the row, with what others hold.
         health: the machine ``before`` and ``after``.
         totals_ms: every total, in order; what :mod:`kit.bench.compare` compares.
+        build_s: seconds the engine took to build, once; None where nothing is built.
         elsewhere: operators that the provider's processor doesn't run; None where nobody tells.
     """
 
@@ -78,6 +79,7 @@ class LatencyReport:
     health: Mapping[str, Any] = field(default_factory=dict)
     totals_ms: tuple[float, ...] = ()
     elsewhere: tuple[str, ...] | None = None
+    build_s: float | None = None
 
 
 def save_reports(path: Path, reports: Sequence[LatencyReport]) -> None:

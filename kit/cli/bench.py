@@ -213,6 +213,8 @@ def _facts(report: LatencyReport) -> list[str]:
         )
     if report.load_ms is not None and report.first_ms is not None:
         facts.append(f"loaded in {report.load_ms:.0f} ms, first batch {report.first_ms:.0f} ms")
+    if report.build_s is not None:
+        facts.append(f"engine built in {report.build_s:.0f} s")
     if report.memory_mb is not None:
         facts.append(f"peak memory of the process {report.memory_mb:.0f} MB")
     if report.device_memory_mb is not None:

@@ -80,7 +80,10 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
     print_parity(parity, made.card, out)
     layers = made.card.conversion["layers"]
     shown = ", ".join(f"{count} in {name}" for name, count in layers.items() if count)
-    out.print(f"layers: {shown}; up to {made.card.max_batch} pictures at once")
+    out.print(
+        f"built in {made.card.conversion['build_s']:.0f} s; layers: {shown}; "
+        f"up to {made.card.max_batch} pictures at once"
+    )
     out.print(f"{made.card.precision} engine, {made.card.licence} -> {made.directory}")
     return {
         "bundle": str(made.directory),
@@ -89,5 +92,6 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
         "max_batch": made.card.max_batch,
         "operating_point": made.card.operating_point,
         "layers": dict(layers),
+        "build_s": made.card.conversion["build_s"],
         "parity": dict(made.card.reports["parity"]),
     }

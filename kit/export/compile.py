@@ -111,6 +111,6 @@ def compile_bundle(
         tolerance=tolerance or TOLERANCES[card.precision],
     )
     require(parity)
-    conversion = {**card.conversion, "layers": dict(compiled.layers)}
-    card = record(replace(card, conversion=conversion), parity)
+    facts = {"layers": dict(compiled.layers), "build_s": compiled.build_s}
+    card = record(replace(card, conversion={**card.conversion, **facts}), parity)
     return save_bundle(out, card, compiled.files), parity

@@ -39,6 +39,7 @@ class Compiled:
         weights: name of the weights among the files.
         files: content by name, of the bundle it will be.
         layers: how many layers compute in which precision.
+        build_s: seconds it took.
     """
 
     runner: Runner
@@ -46,6 +47,7 @@ class Compiled:
     weights: str
     files: Mapping[str, bytes]
     layers: Mapping[str, int]
+    build_s: float
 
 
 @dataclass(frozen=True)

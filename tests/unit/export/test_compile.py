@@ -47,6 +47,7 @@ def test_the_engine_is_a_bundle_like_any(gpu: Gpu, exported: Bundle, tmp_path: P
     assert (card.kind, card.backends, card.max_batch) == ("engine", ("tensorrt",), 3)
     assert card.parent == exported.sha256
     assert card.conversion["layers"]["fp32"] > 20
+    assert card.conversion["build_s"] >= 0
     assert card.reports["parity"]["manifest"] == exported.card.manifests["valid"]
     detector = door.open(made)
     assert detector.backend == "tensorrt"

@@ -157,7 +157,7 @@ def test_an_engine_of_another_machine_is_refused_with_the_command_that_makes_one
     card["machine"][field] = "another"
     other = Compiled(
         compiled.runner, compiled.max_batch, compiled.weights,
-        {**compiled.files, "engine.json": json.dumps(card).encode()}, compiled.layers,
+        {**compiled.files, "engine.json": json.dumps(card).encode()}, compiled.layers, 1.0,
     )  # fmt: skip
     engine = kept(bundle, other, tmp_path / "engine")
     with pytest.raises(BundleError) as refused:
@@ -176,7 +176,9 @@ def test_an_engine_from_elsewhere_is_never_loaded(
     with pytest.raises(BundleError, match="not built here"):
         trt.load(engine)
     directory = tmp_path / "bare"
-    bare = kept(bundle, Compiled(None, 4, "model.engine", {"model.engine": b"x"}, {}), directory)  # type: ignore[arg-type]
+    bare = kept(
+        bundle, Compiled(None, 4, "model.engine", {"model.engine": b"x"}, {}, 1.0), directory
+    )  # type: ignore[arg-type]
     with pytest.raises(BundleError, match=r"has no engine\.json"):
         trt.load(bare)
     write_json(directory / "engine.json", {})  # of which the card knows nothing

@@ -84,7 +84,7 @@ def compile(
     where = _device(device)
     began = perf_counter()
     plan = build(bundle, where, options, progress)
-    build_s = perf_counter() - began
+    build_s = round(perf_counter() - began, 1)
     runner = EngineRunner(bundle, plan, where, str(bundle.directory))
     layers = runner.layers()
     require_precision(layers, bundle.card.precision)
@@ -96,11 +96,12 @@ def compile(
         source=str(bundle.directory),
         batches=(1, min(options.likely_batch, runner.largest), runner.largest),
         layers=layers,
-        build_s=round(build_s, 1),
+        build_s=build_s,
     )
     note_built_here(digest)
     text = json.dumps(plain(card), indent=2) + "\n"
-    return Compiled(runner, runner.largest, WEIGHTS, {WEIGHTS: plan, CARD: text.encode()}, layers)
+    files = {WEIGHTS: plan, CARD: text.encode()}
+    return Compiled(runner, runner.largest, WEIGHTS, files, layers, build_s)
 
 
 def _device(name: str) -> Device:
