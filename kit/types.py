@@ -98,7 +98,8 @@ class Tiling:
 
     Attributes:
         side: of a tile, in pixels of the original picture, 32 or more.
-        overlap: least share of its side that a tile has in common with the next: 0 or more, below 0.9.
+        overlap: least share of its side that a tile has in common with the next, 0 or more and
+            below 0.9.
 
     Raises:
         ValueError: a value outside of these.
