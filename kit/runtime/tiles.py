@@ -125,13 +125,12 @@ class TiledDetector:
             UsageError: too many tiles.
             ValueError, BundleError, RunFailed: as :meth:`GraphDetector.detect`.
         """
-        small = [image for image in images if max(image.shape[:2], default=0) <= self.tiling.side]
+        large = [max(image.shape[:2], default=0) > self.tiling.side for image in images]
+        small = [image for image, cut in zip(images, large, strict=True) if not cut]
         at_once = iter(self.detector.detect(small, floor=floor))
         return [
-            next(at_once)
-            if max(image.shape[:2], default=0) <= self.tiling.side
-            else self._tiled(image, floor)
-            for image in images
+            self._tiled(image, floor) if cut else next(at_once)
+            for image, cut in zip(images, large, strict=True)
         ]
 
     def _tiled(self, image: Picture, floor: float | None) -> Result:
