@@ -15,7 +15,8 @@ from kit.bundle import Bundle, open_bundle
 from kit.errors import BundleError, MissingPackage
 from kit.runtime.backends import choose, load_backend
 from kit.runtime.detector import GraphDetector
-from kit.types import Detector, Runner
+from kit.runtime.tiles import TiledDetector
+from kit.types import Detector, Runner, Tiling
 
 _MAKES = {
     ".onnx": "kit export {bundle} --precision fp32 --out {bundle}-onnx",
@@ -30,6 +31,7 @@ def open(
     backend: str = "auto",
     device: str = "auto",
     threads: int | None = None,
+    tiling: Tiling | None = None,
 ) -> Detector:
     """Open a bundle.
 
@@ -39,6 +41,7 @@ def open(
             checkpoint runs in the framework of its family.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
         threads: on the CPU; None takes every core this process may use.
+        tiling: cuts large pictures into tiles, for small objects; None looks at the whole alone.
 
     Raises:
         BundleError: missing, damaged, or not for this backend; the message holds the command that
@@ -51,9 +54,11 @@ def open(
     card = bundle.card
     if card.kind == "checkpoint" and backend in ("auto", card.family):
         runner = _family(card.family).runner(bundle, device=device, threads=threads)
-        return GraphDetector(card, runner, card.family)
-    name = choose(bundle.weights.suffix).name if backend == "auto" else backend
-    return GraphDetector(card, _run(bundle, name, device, threads), name)
+        detector = GraphDetector(card, runner, card.family)
+    else:
+        name = choose(bundle.weights.suffix).name if backend == "auto" else backend
+        detector = GraphDetector(card, _run(bundle, name, device, threads), name)
+    return detector if tiling is None else TiledDetector(detector, tiling)
 
 
 def _run(bundle: Bundle, name: str, device: str, threads: int | None) -> Runner:

@@ -92,6 +92,32 @@ class Detections:
         return np.asarray(width * height, dtype=np.float64)
 
 
+@dataclass(frozen=True)
+class Tiling:
+    """How a picture is cut into overlapping tiles.
+
+    Attributes:
+        side: of a tile, in pixels of the original picture, 32 or more.
+        overlap: least share of its side that a tile has in common with the next, 0 or more and
+            below 0.9.
+
+    Raises:
+        ValueError: a value outside of these.
+    """
+
+    side: int
+    overlap: float = 0.2
+
+    def __post_init__(self) -> None:
+        if self.side < 32:
+            raise ValueError(f"a tile's side must be at least 32 pixels, it is {self.side}")
+        if not 0 <= self.overlap < 0.9:  # also false for NaN
+            raise ValueError(f"the overlap must be 0 or more and below 0.9, it is {self.overlap:g}")
+
+    def __str__(self) -> str:
+        return f"tiles of {self.side} px, overlap {self.overlap:g}"
+
+
 @dataclass(frozen=True, eq=False)
 class Example:
     """One labelled picture: a path, never pixels.
@@ -200,6 +226,10 @@ class Detector(Protocol):
     @property
     def backend(self) -> str:
         """Name of the backend (or, for a checkpoint, of the family) that loaded it."""
+
+    @property
+    def tiling(self) -> Tiling | None:
+        """How it cuts pictures; None where it looks at each as a whole, once."""
 
     def detect(self, images: Sequence[Picture], *, floor: float | None = None) -> list[Result]:
         """Detect on pictures of any size; ``floor`` is the lowest score returned."""

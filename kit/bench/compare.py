@@ -83,8 +83,8 @@ def compare(first: LatencyReport, second: LatencyReport) -> Comparison:
 def pair(
     first: Sequence[LatencyReport], second: Sequence[LatencyReport]
 ) -> list[tuple[LatencyReport, LatencyReport]]:
-    """Rows of two files that belong together: of one bundle's precision, batch, regime and streams,
-    and where several are, in their order; where each file holds one row, those two.
+    """Rows of two files that belong together: of one bundle's precision, batch, regime, streams
+    and tiling, and where several are, in their order; where each file holds one row, those two.
 
     Raises:
         DataError: no two rows belong together.
@@ -93,7 +93,8 @@ def pair(
         return [(first[0], second[0])]
 
     def key(row: LatencyReport) -> tuple[object, ...]:
-        return (row.bundle, row.precision, row.input_size, row.batch, row.regime, row.streams)
+        load = (row.batch, row.regime, row.streams, row.tiling)
+        return (row.bundle, row.precision, row.input_size, *load)
 
     others: dict[tuple[object, ...], list[LatencyReport]] = {}
     for row in second:
@@ -110,4 +111,6 @@ def pair(
 def title(row: LatencyReport) -> str:
     """A row in few words."""
     load = f"batch {row.batch}, {row.regime}, {row.streams} stream" + "s" * (row.streams > 1)
+    if row.tiling is not None:
+        load += f", {row.tiling}"
     return f"{row.bundle}, {row.precision}, {row.input_size} px, {row.provider}, {load}"

@@ -203,6 +203,7 @@ def bench(
         health={"before": before, "after": after},
         totals_ms=tuple(round(taken / 1e6, 4) for taken in timeline.times_ns),
         build_s=bundle.card.conversion.get("build_s"),
+        tiling=detector.tiling,
         elsewhere=None if (left := detector.runner.elsewhere) is None else tuple(left),
     )
 

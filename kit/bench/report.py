@@ -11,6 +11,7 @@ from kit.bench.statistics import Drift, Spread
 from kit.binding import bind, plain
 from kit.errors import DataError
 from kit.files import read_json, write_json
+from kit.types import Tiling
 
 STAGES = ("decode", "fit", "copy_in", "run", "copy_out", "post", "total")
 
@@ -43,6 +44,7 @@ class LatencyReport:
         totals_ms: every total, in order; what :mod:`kit.bench.compare` compares.
         build_s: seconds the engine took to build, once; None where nothing is built.
         elsewhere: operators that the provider's processor doesn't run; None where nobody tells.
+        tiling: how pictures were cut; None where each was looked at as a whole.
     """
 
     bundle: str
@@ -80,6 +82,7 @@ class LatencyReport:
     totals_ms: tuple[float, ...] = ()
     elsewhere: tuple[str, ...] | None = None
     build_s: float | None = None
+    tiling: Tiling | None = None
 
 
 def save_reports(path: Path, reports: Sequence[LatencyReport]) -> None:

@@ -4,6 +4,7 @@
     kit bench runs/bccd/onnx bccd --batch 1,8 --threads 2 --out latency.json --page latency.html
     kit bench runs/bccd/onnx bccd --regime paced --rate 25
     kit bench runs/bccd/onnx bccd --regime soak --seconds 600
+    kit bench runs/bccd/onnx slides --tile 640
 
 Times are milliseconds a batch. A percentile is left out where there are too few samples to tell it
 (p90 needs 64, p95 130, p99 662). AP50 is scored on the same pictures by the same code, untimed.
@@ -16,7 +17,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kit.cli.options import add_engine, add_out, add_source, open_detector, positive
+from kit.cli.options import (
+    add_engine,
+    add_out,
+    add_source,
+    add_tiling,
+    open_detector,
+    positive,
+)
 
 if TYPE_CHECKING:
     from kit.bench.latency import Load
@@ -54,6 +62,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seconds", type=float, metavar="T", help="longest time a row (default 30; soak 600)"
     )
+    add_tiling(parser)
     add_engine(parser)
     add_out(parser, "write the rows here, as JSON", required=False)
     parser.add_argument("--page", type=Path, metavar="PATH", help="write an HTML page of them here")
@@ -125,8 +134,8 @@ def _rows(
         threads = max(1, cores() // args.streams)
 
     pictures = [dataset.path(index) for index in dataset.split(args.split)]
-    null = door.open(bundle, backend="null")
-    detector = open_detector(args, bundle, out, threads=threads)
+    null = door.open(bundle, backend="null", tiling=args.tile)
+    detector = open_detector(args, bundle, out, threads=threads, tiling=args.tile)
     scored, backend = (
         evaluate(detector, bundle, dataset, args.split, progress=out),
         detector.backend,
@@ -134,7 +143,9 @@ def _rows(
     del detector  # its memory is not the timed ones'
 
     def opened() -> Detector:
-        return door.open(bundle, backend=backend, device=args.device, threads=threads)
+        return door.open(
+            bundle, backend=backend, device=args.device, threads=threads, tiling=args.tile
+        )
 
     begun = perf_counter()
     detectors = [opened()]
@@ -179,6 +190,8 @@ def _show(report: LatencyReport, directory: Path, out: Output) -> None:
         load += f" at {report.rate:g} pictures/s"
     if report.streams > 1:
         load += f", {report.streams} streams"
+    if report.tiling is not None:
+        load += f", {report.tiling}"
     columns = ("mean", "p50", "p90", "p95", "p99", "max")
     out.table(
         f"{directory}: {report.precision}, {report.input_size} px, {load}, "

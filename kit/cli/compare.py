@@ -5,7 +5,7 @@
     kit compare before.json after.json
 
 Both must have timed the same pictures under the same load. Rows are paired by bundle, precision,
-batch, regime and streams; files of one row each are compared as they are.
+batch, regime, streams and tiling; files of one row each are compared as they are.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
     kit detect runs/bccd/onnx smear.jpg
     kit detect runs/bccd/onnx ward/ --threshold 0.4 --save csv --out found
     kit detect runs/bccd/onnx unlabelled/ --save coco --out prelabels
+    kit detect runs/bccd/onnx slides/ --tile 640
 
 Writes the pictures with their boxes drawn, and beside them a table (json, csv) or a dataset (coco,
 yolo) that an annotation tool opens. A picture that can't be read is named, and the rest goes on.
@@ -15,7 +16,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kit.cli.options import add_engine, add_out, open_detector
+from kit.cli.options import add_engine, add_out, add_tiling, open_detector
 
 if TYPE_CHECKING:
     from kit.cli.output import Output
@@ -39,11 +40,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--bit-depth", type=int, metavar="N", help="bits really used by 16-bit pictures"
     )
+    add_tiling(parser)
     add_engine(parser)
     add_out(parser, "new directory (default: detections, detections-2, ...)", required=False)
 
 
 def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
+    from kit.binding import plain
     from kit.bundle import open_bundle
     from kit.errors import UsageError
     from kit.files import free_path, new_directory
@@ -56,7 +59,7 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
     bundle = open_bundle(args.bundle)
     target = args.out or free_path(Path("detections"))
     with new_directory(target) as beside:
-        detector = open_detector(args, bundle, out)
+        detector = open_detector(args, bundle, out, tiling=args.tile)
         result = annotate(
             detector,
             args.input,
@@ -70,8 +73,9 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
     labels = [int(label) for item in result.found for label in item.detections.labels]
     counts = Counter(detector.classes[label] for label in labels)
     out.print(f"{detector.backend} ({detector.runner.provider}) on {detector.runner.device}")
+    tiled = "" if args.tile is None else f", {args.tile}"
     out.table(
-        f"{args.input}: {len(result.found)} picture(s), score at least {threshold:g}",
+        f"{args.input}: {len(result.found)} picture(s), score at least {threshold:g}{tiled}",
         ["class", "found"],
         [[name, counts[name]] for name in detector.classes if counts[name]] or [["nothing", 0]],
     )
@@ -85,6 +89,7 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
         "provider": detector.runner.provider,
         "device": detector.runner.device,
         "threshold": threshold,
+        "tiling": None if args.tile is None else plain(args.tile),
         "out": str(target),
         "pictures": [as_plain(item, detector.classes) for item in result.found],
         "failed": [{"picture": name, "error": why} for name, why in result.failed.items()],

@@ -2,6 +2,7 @@
 
     kit evaluate runs/bccd/onnx bccd
     kit evaluate runs/bccd/onnx bccd --split valid --backend onnxruntime --out report.json
+    kit evaluate runs/bccd/onnx slides --tile 640,0.3
 
 AP counts up to 300 detections a picture, AR 100. A class that the pictures don't hold has no score.
 The interval is a 95 % bootstrap over pictures: where another draw of as many pictures would fall.
@@ -13,7 +14,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kit.cli.options import add_engine, add_out, add_source, open_detector
+from kit.cli.options import add_engine, add_out, add_source, add_tiling, open_detector
 
 if TYPE_CHECKING:
     from kit.cli.output import Output
@@ -23,6 +24,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="directory of a bundle")
     add_source(parser)
     parser.add_argument("--split", default="test", help="which pictures (default test)")
+    add_tiling(parser)
     add_engine(parser)
     add_out(parser, "write the report here, as JSON", required=False)
 
@@ -40,15 +42,16 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
     bundle = open_bundle(args.bundle)
     dataset = open_source(args.source, progress=out)
     tell_notes(dataset, out)
-    detector = open_detector(args, bundle, out)
+    detector = open_detector(args, bundle, out, tiling=args.tile)
     report = evaluate(detector, bundle, dataset, args.split, progress=out)
     rows = [["all", report.objects, *map(_score, (report.ap50, report.ap))]]
     rows += [
         [name, s.objects, _score(s.ap50), _score(s.ap)] for name, s in report.per_class.items()
     ]
     out.print(f"{report.backend} ({report.provider}) on {report.device}")
+    tiled = "" if report.tiling is None else f", {report.tiling}"
     out.table(
-        f"{report.bundle} on {report.dataset} {report.split}, {report.images} pictures",
+        f"{report.bundle} on {report.dataset} {report.split}, {report.images} pictures{tiled}",
         ["class", "objects", "AP50", "AP"],
         rows,
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from kit.bundle import Bundle
     from kit.cli.output import Output
-    from kit.types import Detector
+    from kit.types import Detector, Tiling
 
 
 def positive(text: str) -> int:
@@ -58,13 +58,46 @@ def add_threads(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_tiling(parser: argparse.ArgumentParser) -> None:
+    """How large pictures are cut; ``args.tile`` is None or a :class:`kit.types.Tiling`."""
+    parser.add_argument(
+        "--tile",
+        type=_tiling,
+        default=None,
+        metavar="SIDE[,OVERLAP]",
+        help="for small objects in large pictures: look at tiles of so many pixels too, which "
+        "share this part of their side (default 0.2); every tile costs a run",
+    )
+
+
+def _tiling(text: str) -> Tiling:
+    from kit.types import Tiling
+
+    side, comma, overlap = text.partition(",")
+    try:
+        values = (int(side), float(overlap)) if comma else (int(side),)
+    except ValueError:
+        message = f"must be SIDE or SIDE,OVERLAP, e.g. 640,0.2; it is {text!r}"
+        raise argparse.ArgumentTypeError(message) from None
+    try:
+        return Tiling(*values)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def open_detector(
-    args: argparse.Namespace, bundle: Bundle, out: Output, *, threads: int | None = None
+    args: argparse.Namespace,
+    bundle: Bundle,
+    out: Output,
+    *,
+    threads: int | None = None,
+    tiling: Tiling | None = None,
 ) -> Detector:
     """Open a bundle with what :func:`add_engine` asked for, and tell what ``auto`` chose.
 
     Args:
         threads: in place of ``--threads``.
+        tiling: what :func:`add_tiling` asked for.
     """
     from kit import door
     from kit.runtime.backends import choose
@@ -73,7 +106,11 @@ def open_detector(
         choice = choose(bundle.weights.suffix)
         out.note(f"backend {choice.name}; passed over {'; '.join(choice.passed_over)}")
     return door.open(
-        bundle, backend=args.backend, device=args.device, threads=threads or args.threads
+        bundle,
+        backend=args.backend,
+        device=args.device,
+        threads=threads or args.threads,
+        tiling=tiling,
     )
 
 

@@ -19,7 +19,7 @@ from kit.files import read_json, write_json
 from kit.pixels import read_picture
 from kit.progress import SILENT, Progress
 from kit.runtime.detector import EVALUATION_FLOOR
-from kit.types import Detections, Detector
+from kit.types import Detections, Detector, Tiling
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class EvalReport(Scores):
         bundle: its name. bundle_sha256, manifest_sha256: what exactly was measured on what.
         dataset, split: by name.
         floor: lowest score that was asked for.
+        tiling: how pictures were cut; None where each was looked at as a whole.
     """
 
     interval: Mapping[str, tuple[float, float]]
@@ -47,6 +48,7 @@ class EvalReport(Scores):
     dataset: str
     split: str
     floor: float = EVALUATION_FLOOR
+    tiling: Tiling | None = None
 
     def save(self, path: Path) -> None:
         write_json(path, plain(self))
@@ -140,6 +142,7 @@ def measure(
         dataset=dataset.name,
         split=split,
         floor=floor,
+        tiling=detector.tiling,
     )
     return Measurement(report, chosen.ids, found, resampled)
 

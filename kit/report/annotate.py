@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from kit.binding import plain
 from kit.data import formats
 from kit.data.dataset import Dataset
 from kit.errors import DataError, UsageError
@@ -96,7 +97,9 @@ def annotate(
     if save == "json":
         rows = [as_plain(found, detector.classes) for found in result.found]
         failed = [{"picture": name, "error": why} for name, why in result.failed.items()]
-        write_json(out / "detections.json", {"pictures": rows, "failed": failed})
+        tiling = None if detector.tiling is None else plain(detector.tiling)
+        told = {"tiling": tiling, "pictures": rows, "failed": failed}
+        write_json(out / "detections.json", told)
     elif save == "csv":
         write_text(out / "detections.csv", _csv(result.found, detector.classes))
     return result

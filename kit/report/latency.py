@@ -185,6 +185,7 @@ def _parts(row: LatencyReport) -> list[str]:
         f"batch {row.batch}",
         row.regime,
         f"{row.streams} stream" + "s" * (row.streams > 1),
+        "no tiles" if row.tiling is None else str(row.tiling),
     ]
 
 

@@ -11,9 +11,9 @@ import numpy as np
 from kit.bundle import BundleCard
 from kit.errors import RunFailed
 from kit.runtime import contract
-from kit.runtime.fit import Fit
+from kit.runtime.fit import Fit, Window
 from kit.runtime.suppress import decode
-from kit.types import Detections, Picture, RawDetections, Result, Runner
+from kit.types import Detections, Picture, RawDetections, Result, Runner, Tiling
 
 EVALUATION_FLOOR = 0.001
 """Lowest score asked for when a detector is scored: a precision-recall curve needs the tail."""
@@ -38,16 +38,28 @@ class GraphDetector:
     def classes(self) -> tuple[str, ...]:
         return self.card.classes
 
+    @property
+    def tiling(self) -> Tiling | None:
+        """None: see :class:`kit.runtime.tiles.TiledDetector`."""
+        return None
+
     def __call__(self, image: Picture) -> Detections:
         """Detections of one picture at the card's operating point."""
         return self.detect([image])[0].detections
 
-    def detect(self, images: Sequence[Picture], *, floor: float | None = None) -> list[Result]:
+    def detect(
+        self,
+        images: Sequence[Picture],
+        *,
+        floor: float | None = None,
+        windows: Sequence[Window | None] | None = None,
+    ) -> list[Result]:
         """Detect on pictures of any size, in batches as large as the graph takes.
 
         Args:
             images: ``(H, W, 3)`` uint8 BGR each.
             floor: lowest score returned; None takes the card's operating point.
+            windows: the part of each picture to look at; boxes are in pixels of the whole one.
 
         Raises:
             ValueError: something that is not a picture.
@@ -56,18 +68,22 @@ class GraphDetector:
         """
         floor = self.card.operating_point if floor is None else floor
         step = self.card.max_batch or max(len(images), 1)
+        windows = [None] * len(images) if windows is None else windows
         results: list[Result] = []
         for start in range(0, len(images), step):
-            results.extend(self._batch(images[start : start + step], floor))
+            part = slice(start, start + step)
+            results.extend(self._batch(images[part], windows[part], floor))
         return results
 
-    def _batch(self, images: Sequence[Picture], floor: float) -> Iterator[Result]:
+    def _batch(
+        self, images: Sequence[Picture], windows: Sequence[Window | None], floor: float
+    ) -> Iterator[Result]:
         fit, size = Fit(self.card.input), self.card.input.size
         batch = np.empty((len(images), size, size, 3), np.uint8)
         placements, fit_ns = [], []
-        for row, image in zip(batch, images, strict=True):
+        for row, image, window in zip(batch, images, windows, strict=True):
             start = perf_counter_ns()
-            placements.append(fit.apply(image, out=row)[1])
+            placements.append(fit.apply(image, out=row, window=window)[1])
             fit_ns.append(perf_counter_ns() - start)
         raw = self.runner.run(batch)
         self._check(raw, len(images))

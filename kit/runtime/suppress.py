@@ -7,6 +7,7 @@ al., 2010), done by OpenCV.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -50,6 +51,27 @@ def decode(
         kept = _suppress(chosen, best, labels, suppress.iou, cap)
         chosen, best, labels = chosen[kept], best[kept], labels[kept]
     return Detections(chosen, np.clip(best, 0.0, 1.0), labels)  # half precision may end above 1
+
+
+def merge(parts: Sequence[Detections], *, iou: float, cap: int) -> Detections:
+    """Put together what was found on several views of one picture.
+
+    Args:
+        parts: of each view, in original pixels; their order does not matter.
+        iou: boxes of one class that overlap more than this with a better one are dropped.
+        cap: most detections returned.
+
+    Returns:
+        Highest score first; of equal scores the lower class, then the one further left and up.
+    """
+    xyxy = np.concatenate([part.xyxy for part in parts])
+    scores = np.concatenate([part.scores for part in parts])
+    labels = np.concatenate([part.labels for part in parts])
+    order = np.lexsort((*xyxy.T[::-1], labels, -scores))
+    together = Detections(xyxy[order], scores[order], labels[order])
+    if not len(together):
+        return together
+    return together[_suppress(together.xyxy, together.scores, together.labels, iou, cap)]
 
 
 def _best(

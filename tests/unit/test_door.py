@@ -11,6 +11,7 @@ import kit
 from kit.bundle import Bundle, BundleCard, save_bundle
 from kit.cards import Input
 from kit.errors import BundleError, UsageError
+from kit.types import Tiling
 
 
 def bundle_of(directory: Path, kind: str, weights: str, family: str = "ultralytics") -> Bundle:
@@ -22,9 +23,13 @@ def bundle_of(directory: Path, kind: str, weights: str, family: str = "ultralyti
 
 
 @pytest.mark.parametrize("kind", ["checkpoint", "onnx", "engine"])
-def test_the_null_backend_opens_any_bundle(tmp_path: Path, kind: str) -> None:
-    detector = kit.open(bundle_of(tmp_path, kind, "weights.any").directory, backend="null")
-    assert detector.backend == "null"
+@pytest.mark.parametrize("tiling", [None, Tiling(32)])
+def test_the_null_backend_opens_any_bundle(
+    tmp_path: Path, kind: str, tiling: Tiling | None
+) -> None:
+    bundle = bundle_of(tmp_path, kind, "weights.any").directory
+    detector = kit.open(bundle, backend="null", tiling=tiling)
+    assert (detector.backend, detector.tiling) == ("null", tiling)
     assert len(detector(np.zeros((30, 40, 3), np.uint8))) == 0
 
 

@@ -12,6 +12,7 @@ from kit.bench.compare import compare, pair
 from kit.bench.report import LatencyReport
 from kit.bench.statistics import spread
 from kit.errors import DataError
+from kit.types import Tiling
 
 
 def row(median: float = 20.0, noise: float = 0.5, count: int = 400, **changes: Any) -> Any:
@@ -66,5 +67,9 @@ def test_rows_are_paired_by_what_they_are() -> None:
     assert [(round(a.totals_ms[0] / 10), round(b.totals_ms[0] / 10)) for a, b in seeds] == [
         (2, 4), (3, 5)
     ], "several that are alike: in their order"  # fmt: skip
+    tiled = row(tiling=Tiling(640))
+    [(first, second)] = pair([row(), tiled], [replace(tiled, bundle="other"), tiled])
+    assert first.tiling == second.tiling == Tiling(640), "tiled with tiled"
+    assert compare(*pair([row()], [tiled])[0]).second.endswith("tiles of 640 px, overlap 0.2")
     with pytest.raises(DataError, match="no row of the one"):
         pair(one, [row(precision="int8"), row(precision="fp16")])

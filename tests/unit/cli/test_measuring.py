@@ -165,6 +165,52 @@ def test_detect(place: Path) -> None:
         assert (place / expected / "detections.json").is_file()
 
 
+def test_tiles_are_recorded_wherever_something_is_written(place: Path) -> None:
+    """Pictures are cut in two; this graph's box on a tile is cut too, and dropped."""
+    tiling = {"side": 64, "overlap": 0.5}
+    tile = ("--tile", "64,0.5")
+    report = answer(place, "evaluate", "bundle", "data", *tile)
+    assert (report["tiling"], report["ap"], report["per_class"]["dark"]["ap"]) == (tiling, 1, 1)
+    assert answer(place, "evaluate", "bundle", "data")["tiling"] is None
+    told = answer(place, "detect", "bundle", "data/test/images", *tile, "--out", "tiled")
+    assert told["tiling"] == tiling
+    assert told["pictures"][0]["detections"][0]["xyxy"] == [0, 0, 90, 60]
+    assert json.loads((place / "tiled/detections.json").read_text())["tiling"] == tiling
+    assert "tiles of 64 px, overlap 0.5" in kit(place, "evaluate", "bundle", "data", *tile).stdout
+
+
+def test_what_tiles_cost_can_be_compared(place: Path) -> None:
+    words = ("bench", "bundle", "data", "--seconds", "0.1")
+    assert answer(place, *words, "--out", "as-ever.json")[0]["tiling"] is None
+    rows = answer(place, *words, "--tile", "64", "--out", "tiled.json")
+    assert [(row["tiling"], row["ap50"]) for row in rows] == [({"side": 64, "overlap": 0.2}, 1)]
+    done = kit(place, "compare", "as-ever.json", "tiled.json")
+    assert done.returncode == 0, done.stderr
+    assert "tiles of 64 px, overlap 0.2\n  against" in done.stdout
+
+
+@pytest.mark.parametrize("verb", ["detect", "evaluate", "bench"])
+@pytest.mark.parametrize(
+    ("tile", "complaint"),
+    [
+        ("31", "at least 32 pixels, it is 31"),
+        ("640,0.9", "below 0.9, it is 0.9"),
+        ("640,nan", "below 0.9, it is nan"),
+        ("640,-0.1", "0 or more"),
+        ("large", "SIDE,OVERLAP"),
+        ("640,", "SIDE,OVERLAP"),
+        ("640,0.2,3", "SIDE,OVERLAP"),
+    ],
+)
+def test_what_is_no_tiling_is_refused(
+    verb: str, tile: str, complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main((verb, "bundle", "data", "--tile", tile))
+    assert ended.value.code == 2
+    assert complaint in capsys.readouterr().err.splitlines()[-1]
+
+
 def test_card_and_verify(place: Path) -> None:
     card = answer(place, "card", "bundle")
     assert card["classes"] == ["bright", "dark"]

@@ -20,7 +20,7 @@ from kit.data.manifest import require_same_manifest
 from kit.errors import DataError
 from kit.evaluate.report import EvalReport, evaluate
 from kit.runtime.backends.null import NullRunner
-from kit.types import Detections, Example, Result
+from kit.types import Detections, Example, Result, Tiling
 
 CLASSES = ("cell", "dust", "rare")
 
@@ -35,6 +35,7 @@ class Oracle:
     card: Any = None
     runner: Any = field(default_factory=lambda: NullRunner(3))
     floor: float | None = None
+    tiling: Any = None
 
     def detect(self, images: Any, *, floor: float | None = None) -> list[Result]:
         self.floor = floor
@@ -93,6 +94,10 @@ def test_saved_and_loaded(case: tuple[Oracle, Bundle, Dataset], tmp_path: Path) 
     report = evaluate(*case, "test")
     report.save(tmp_path / "report.json")
     assert EvalReport.load(tmp_path / "report.json") == report
+    detector, bundle, dataset = case
+    tiled = evaluate(replace(detector, tiling=Tiling(640, 0.3)), bundle, dataset, "test")
+    tiled.save(tmp_path / "tiled.json")
+    assert EvalReport.load(tmp_path / "tiled.json") == tiled != report, "not the same figure"
     (tmp_path / "other.json").write_text('{"ap": "high"}')
     with pytest.raises(DataError, match="mistake"):
         EvalReport.load(tmp_path / "other.json")
