@@ -142,11 +142,16 @@ def _stream(args: argparse.Namespace, out: Output, bundle: Bundle, target: Path)
     from kit.files import refuse_existing
     from kit.interrupt import Interrupt
     from kit.report.recording import record
-    from kit.runtime.stream import PATIENCE, open_stream
+    from kit.runtime.machine import cores
+    from kit.runtime.overlap import share
+    from kit.runtime.stream import PATIENCE, is_live, open_stream
 
     refuse_existing(target)
     patience = PATIENCE if args.reconnect is None else args.reconnect
-    detector = open_detector(args, bundle, out)
+    lanes, threads = 1, args.threads or cores()
+    if bundle.card.kind != "checkpoint" and not is_live(args.input):  # what is live wants no queue
+        lanes, threads = share(threads)
+    detector = open_detector(args, bundle, out, threads=threads)
     stream = open_stream(args.input, patience=patience, progress=out)
     with Interrupt() as interrupt, closing(stream):
         done = record(
@@ -157,6 +162,7 @@ def _stream(args: argparse.Namespace, out: Output, bundle: Bundle, target: Path)
             save=args.save,
             film=not args.no_draw,
             seconds=args.seconds,
+            lanes=lanes if detector.runner.at_once else 1,
             stop=lambda: interrupt.number is not None,
             progress=out,
         )

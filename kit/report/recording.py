@@ -23,7 +23,7 @@ from kit.report.annotate import DRAWN
 from kit.report.draw import draw
 from kit.report.film import LiveWriter, VideoWriter
 from kit.report.rows import csv_lines, plain
-from kit.runtime.overlap import Behind, ahead
+from kit.runtime.overlap import Behind, ahead, beside
 from kit.runtime.stream import Frame, Live, Video
 from kit.types import Detections, Detector
 
@@ -75,6 +75,7 @@ def record(
     save: Rows = "json",
     film: bool = True,
     seconds: float | None = None,
+    lanes: int = 1,
     stop: Callable[[], object] = lambda: False,
     progress: Progress = SILENT,
 ) -> Recorded:
@@ -87,6 +88,7 @@ def record(
         save: what to write beside the film.
         film: write the frames with their boxes drawn, as ``drawn.mp4``.
         seconds: of the stream, after which it ends; None for all of it.
+        lanes: frames of a file that are looked at side by side; the runner must be ``at_once``.
         stop: asked between two frames.
 
     Returns:
@@ -100,17 +102,21 @@ def record(
     refuse_existing(out)
     tally = _Tally(live=stream.live)
     done = tally.done
+
+    def look(frame: Frame) -> Looked:
+        detections = detector.detect([frame.picture], floor=floor)[0].detections
+        return Looked(frame, detections, frame.age_ms)
+
     try:
         with ExitStack() as open_now:
             sinks = _Sinks(out, detector.classes, save, stream, film)
             open_now.enter_context(closing(sinks))
             behind = open_now.enter_context(Behind(sinks.write, _DEPTH))
             frames = open_now.enter_context(closing(_frames(stream, stop)))
-            for frame in progress.track(frames, tally.told, stream.frames or None):
-                if seconds is not None and frame.second >= seconds:
+            looks = open_now.enter_context(closing(beside(look, frames, lanes)))
+            for looked in progress.track(looks, tally.told, stream.frames or None):
+                if seconds is not None and looked.frame.second >= seconds:
                     break
-                detections = detector.detect([frame.picture], floor=floor)[0].detections
-                looked = Looked(frame, detections, frame.age_ms)
                 tally.add(looked)
                 behind.put(looked)
                 if stop():
@@ -146,7 +152,7 @@ def row(looked: Looked, classes: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _frames(stream: Video | Live, stop: Callable[[], object]) -> Generator[Frame, None, None]:
+def _frames(stream: Video | Live, stop: Callable[[], object]) -> Generator[Frame]:
     return stream.frames_until(stop) if isinstance(stream, Live) else ahead(stream, _DEPTH)
 
 

@@ -75,10 +75,15 @@ def is_video(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
 
 
+def is_live(source: str) -> bool:
+    """Whether this names a camera or an address."""
+    return source.isdecimal() or scheme(source) is not None or Path(source).is_char_device()
+
+
 def is_stream(source: str) -> bool:
     """Whether this names a camera, an address or a video file, not pictures."""
     path = Path(source)
-    return _is_live(source) or (is_video(path) and not path.is_dir())
+    return is_live(source) or (is_video(path) and not path.is_dir())
 
 
 def open_stream(
@@ -96,7 +101,7 @@ def open_stream(
         DataError: nothing there that could be read.
         UsageError: an address of another kind.
     """
-    if not _is_live(source):
+    if not is_live(source):
         return Video(Path(source))
     kind = scheme(source)
     if kind is not None and kind not in SCHEMES:
@@ -293,10 +298,6 @@ class Live:
                     self._progress.note(f"note: {self.name} is back after {away:.1f} s")
                     return
             self._capture.release()
-
-
-def _is_live(source: str) -> bool:
-    return source.isdecimal() or scheme(source) is not None or Path(source).is_char_device()
 
 
 def _rate(capture: Any) -> float:

@@ -69,6 +69,8 @@ def load(bundle: Bundle, *, device: str = "auto", threads: int | None = None) ->
 class SessionRunner:
     """Runs on the CPU, where there is nothing to copy."""
 
+    at_once = True
+
     def __init__(self, session: Any, outputs: list[str], provider: str, device: str) -> None:
         self._session, self._outputs = session, outputs
         self.provider, self.device, self.staged = provider, device, False
@@ -85,6 +87,8 @@ class SessionRunner:
 
 class BoundRunner:
     """Runs where input and outputs live in the device's memory, so that copies can be timed."""
+
+    at_once = False  # there is one buffer
 
     def __init__(
         self, session: Any, outputs: list[str], provider: str, device: str, kind: str, index: int
