@@ -7,7 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from kit.errors import DataError
+from kit.errors import DataError, RunFailed
+from kit.runtime.capture import open_file
 from kit.types import Picture
 
 _LONGEST = 60.0  # seconds: no gap takes longer in the film, however long the source was away
@@ -34,9 +35,22 @@ class VideoWriter:
         self.frames = 0
 
     def close(self) -> None:
-        """Finish the file."""
-        if self._writer is not None:
-            self._writer.release()
+        """Finish the file.
+
+        Raises:
+            RunFailed: it can't be read back: OpenCV doesn't tell what it could not write.
+        """
+        if self._writer is None:
+            return
+        self._writer.release()
+        self._writer = None
+        written = open_file(self._path)
+        whole = written.isOpened()
+        written.release()
+        if not whole:
+            raise RunFailed(
+                "the film was not written whole", where=self._path, fix="is the disk full?"
+            )
 
     def write(self, frame: Picture, second: float = 0.0) -> None:
         """Append a frame. The first sets the size, less an odd last row or column: the codec wants

@@ -313,6 +313,30 @@ def test_odd_sides_lose_a_row(tmp_path: Path) -> None:
         assert next(iter(video)).picture.shape == (80, 100, 3)
 
 
+def test_a_film_that_finds_no_room_is_told_of(video: Video, tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, before[1]))
+    try:
+        done = record(Finder(), video, tmp_path / "out", save="none")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert isinstance(done.error, RunFailed)
+    assert "drawn.mp4: the film was not written whole" in str(done.error)
+
+
+def test_a_live_stream_is_stopped_while_it_is_away(tmp_path: Path) -> None:
+    def stop() -> bool:
+        return bool(finder.seen) and time.monotonic() > end
+
+    finder, end = Finder(), time.monotonic() + 0.4
+    with closing(live(Camera(5), patience=60)) as stream:
+        done = record(finder, stream, tmp_path / "out", stop=stop)
+    assert done.error is None
+    assert len(rows(tmp_path / "out")) == done.frames > 0
+    assert film(tmp_path / "out")
+
+
 def test_progress_tells_rate_age_and_drops(tmp_path: Path) -> None:
     class Bar(Silent):
         def track(self, items: Any, label: Any, total: int | None = None) -> Iterator[Any]:
