@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol, TypeVar
 
 T = TypeVar("T")
+
+Label = str | Callable[[], str]
+"""What stands beside a bar; a function is asked again as the bar moves."""
 
 
 class Progress(Protocol):
     """Given to every function that may take long; the command line's draws bars and notes."""
 
-    def track(self, items: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:
+    def track(self, items: Iterable[T], label: Label, total: int | None = None) -> Iterator[T]:
         """Yield the items while a bar moves."""
 
     def note(self, text: str) -> None:
@@ -21,7 +24,7 @@ class Progress(Protocol):
 class Silent:
     """Shows nothing."""
 
-    def track(self, items: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:
+    def track(self, items: Iterable[T], label: Label, total: int | None = None) -> Iterator[T]:
         yield from items
 
     def note(self, text: str) -> None:

@@ -189,6 +189,10 @@ class Runner(Protocol):
     when it serves: waiting costs time. A backend that copies nothing need not look at it."""
 
     @property
+    def at_once(self) -> bool:
+        """Whether several threads may call :meth:`run` at the same time."""
+
+    @property
     def elsewhere(self) -> Sequence[str] | None:
         """Operators of the graph that another processor runs than the provider's, by name; None
         where the engine doesn't tell."""

@@ -22,6 +22,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kit.files import write_text
+from kit.progress import Label
 
 T = TypeVar("T")
 
@@ -59,7 +60,7 @@ class Output:
         """Print a warning or remark on standard error."""
         self._err.print(text, markup=False)
 
-    def track(self, items: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:
+    def track(self, items: Iterable[T], label: Label, total: int | None = None) -> Iterator[T]:
         """Yield the items while a bar moves; the bar disappears when it is done.
 
         Where nobody watches a terminal, long work says a line now and then instead.
@@ -83,17 +84,17 @@ class Output:
             redirect_stdout=self._out.is_terminal,  # else what goes to a file would end up here
         )
         with bars:
-            task = bars.add_task(label, total=total)
+            task = bars.add_task(_spoken(label), total=total)
             for item in items:
                 yield item
-                bars.advance(task)
+                bars.update(task, advance=1, description=_spoken(label))
 
-    def _tell(self, items: Iterable[T], label: str, total: int | None) -> Iterator[T]:
+    def _tell(self, items: Iterable[T], label: Label, total: int | None) -> Iterator[T]:
         due = monotonic() + TOLD_EVERY
         for count, item in enumerate(items, 1):
             yield item
             if monotonic() >= due:
-                self.note(f"{label}: {count}" + ("" if total is None else f" of {total}"))
+                self.note(f"{_spoken(label)}: {count}" + ("" if total is None else f" of {total}"))
                 due = monotonic() + TOLD_EVERY
 
     def finish(self, result: Any) -> None:
@@ -106,3 +107,7 @@ class Output:
             sys.stdout.flush()
         else:
             write_text(Path(self._json), text)
+
+
+def _spoken(label: Label) -> str:
+    return label if isinstance(label, str) else label()

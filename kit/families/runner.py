@@ -24,7 +24,7 @@ class TorchRunner:
         if threads is not None:
             torch.set_num_threads(threads)
         self._device = pick_device(device)
-        self.staged = False
+        self.staged = self.at_once = False
         self.elsewhere: Sequence[str] | None = ()
         graph = graph.eval().to(self._device)
         # faster on CPU and GPU alike

@@ -32,13 +32,13 @@ from kit.finetune.batches import (
     steps_per_epoch,
 )
 from kit.finetune.front import given, make_front
-from kit.finetune.interrupt import Interrupt
 from kit.finetune.job import Job
 from kit.finetune.layout import Layout
 from kit.finetune.optimise import Average, freeze_norm, make_optimizer, rate
 from kit.finetune.preflight import halve, preflight
 from kit.finetune.state import Standing, load_state, save_best, save_history, save_state
 from kit.finetune.validate import Watch
+from kit.interrupt import Interrupt
 from kit.progress import SILENT, Progress
 
 MEMORY_SHARE = 0.3

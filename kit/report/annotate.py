@@ -1,4 +1,4 @@
-"""Run a detector over a picture, a folder or a video, and write what it found.
+"""Run a detector over a picture or a folder, and write what it found.
 
 Boxes drawn on the pictures, and beside them a table (JSON or CSV), or a dataset (COCO or YOLO) that
 an annotation tool opens, so that people correct boxes instead of drawing them.
@@ -6,10 +6,7 @@ an annotation tool opens, so that people correct boxes instead of drawing them.
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -19,18 +16,19 @@ import numpy as np
 from kit.binding import plain
 from kit.data import formats
 from kit.data.dataset import Dataset
-from kit.errors import DataError, UsageError
+from kit.errors import DataError
 from kit.files import write_bytes, write_json, write_text
 from kit.pixels import encode_picture, find_pictures, is_picture, read_picture
 from kit.progress import SILENT, Progress
 from kit.report.draw import draw
-from kit.runtime.stream import Video, VideoWriter, is_video
+from kit.report.rows import csv_lines, plain
+from kit.runtime.stream import is_video
 from kit.types import Detections, Detector, Example
 
-Save = Literal["json", "csv", "coco", "yolo"]
+Save = Literal["json", "csv", "coco", "yolo", "none"]
 
 DRAWN = "drawn"
-"""Folder (or, with .mp4, file) of the drawn pictures."""
+"""Folder of the drawn pictures; of a stream, name of the film."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,15 +36,13 @@ class Found:
     """What was found on one picture.
 
     Attributes:
-        name: path below the input folder, or for a video ``frame 12``.
+        name: path below the input folder.
         size: ``(width, height)``.
-        second: of the frame in its video, None for a picture.
     """
 
     name: str
     size: tuple[int, int]
     detections: Detections
-    second: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,36 +60,28 @@ def annotate(
     *,
     floor: float | None = None,
     save: Save = "json",
+    drawn: bool = True,
     bit_depth: int | None = None,
     progress: Progress = SILENT,
 ) -> Annotations:
-    """Detect on a picture, all pictures below a folder, or a video file.
+    """Detect on a picture, or all pictures below a folder.
 
     Args:
         out: a directory that is being made.
         floor: lowest score that counts; None takes the bundle's operating point.
         save: the table or dataset to write beside the drawn pictures.
+        drawn: write the pictures with their boxes.
         bit_depth: bits really used by 16-bit pictures.
 
     Raises:
         DataError: nothing there that could be read.
-        UsageError: a dataset is asked of a video, whose frames are no picture files.
     """
-    if is_video(source) and source.is_file():
-        if save in ("coco", "yolo"):
-            raise UsageError(
-                f"the frames of a video are no picture files, which {save} labels need",
-                where=source,
-                fix="--save json or --save csv",
-            )
-        result = Annotations(list(_video(detector, source, out, floor, progress)), {})
-    else:
-        root, names = _pictures(source)
-        if passed := sum(is_video(path) for path in source.rglob("*")):
-            progress.note(f"note: {passed} video(s) in {source} are passed over; name one instead")
-        result = _all(detector, root, names, out, floor, bit_depth, progress)
-        if save in ("coco", "yolo"):
-            _write_dataset(result.found, detector.classes, root, out / save, save)
+    root, names = _pictures(source)
+    if passed := sum(is_video(path) for path in source.rglob("*")):
+        progress.note(f"note: {passed} video(s) in {source} are passed over; name one instead")
+    result = _all(detector, root, names, out, floor, drawn, bit_depth, progress)
+    if save in ("coco", "yolo"):
+        _write_dataset(result.found, detector.classes, root, out / save, save)
     if save == "json":
         rows = [as_plain(found, detector.classes) for found in result.found]
         failed = [{"picture": name, "error": why} for name, why in result.failed.items()]
@@ -101,27 +89,18 @@ def annotate(
         told = {"tiling": tiling, "pictures": rows, "failed": failed}
         write_json(out / "detections.json", told)
     elif save == "csv":
-        write_text(out / "detections.csv", _csv(result.found, detector.classes))
+        named = ((found.name, found.detections) for found in result.found)
+        write_text(out / "detections.csv", csv_lines(named, detector.classes, header=True))
     return result
 
 
 def as_plain(found: Found, classes: Sequence[str]) -> dict[str, Any]:
     """One picture as plain data."""
-    when = {} if found.second is None else {"second": round(found.second, 3)}
     return {
         "picture": found.name,
-        **when,
         "width": found.size[0],
         "height": found.size[1],
-        "detections": [
-            {
-                "class": classes[label],
-                "label": label,
-                "score": round(score, 4),
-                "xyxy": [round(float(value), 2) for value in box],
-            }
-            for box, score, label in found.detections
-        ],
+        "detections": plain(found.detections, classes),
     }
 
 
@@ -142,6 +121,7 @@ def _all(
     names: Sequence[str],
     out: Path,
     floor: float | None,
+    drawn: bool,
     bit_depth: int | None,
     progress: Progress,
 ) -> Annotations:
@@ -156,49 +136,17 @@ def _all(
         detections = detector.detect([picture], floor=floor)[0].detections
         height, width = picture.shape[:2]
         found.append(Found(name, (width, height), detections))
-        # a.jpg and a.png may lie side by side, so another suffix stays in the name
-        drawn = name if name.lower().endswith(".jpg") else f"{name}.jpg"
-        marked = draw(picture, detections, detector.classes)
-        write_bytes(out / DRAWN / drawn, encode_picture(marked))
+        if drawn:
+            # a.jpg and a.png may lie side by side, so another suffix stays in the name
+            file = name if name.lower().endswith(".jpg") else f"{name}.jpg"
+            marked = draw(picture, detections, detector.classes)
+            write_bytes(out / DRAWN / file, encode_picture(marked))
     if not found:
         name, why = next(iter(failed.items()))
         raise DataError(
             f"none of the {len(failed)} picture(s) could be read; {name}: {why}", where=root
         )
     return Annotations(found, failed)
-
-
-def _video(
-    detector: Detector, source: Path, out: Path, floor: float | None, progress: Progress
-) -> Iterator[Found]:
-    count = 0
-    with (
-        closing(Video(source)) as video,
-        closing(VideoWriter(out / f"{DRAWN}.mp4", video.rate)) as writer,
-    ):
-        for index, frame in enumerate(progress.track(video, "detecting", video.frames or None)):
-            detections = detector.detect([frame], floor=floor)[0].detections
-            writer.write(draw(frame, detections, detector.classes))
-            size = frame.shape[1], frame.shape[0]
-            yield Found(f"frame {index}", size, detections, index / video.rate)
-            count += 1
-        if not count:
-            raise DataError("the video has no frame that can be decoded", where=source)
-        if video.frames > count:
-            progress.note(
-                f"warning: {source} tells of {video.frames} frames, {count} could be decoded"
-            )
-
-
-def _csv(found: Sequence[Found], classes: Sequence[str]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["picture", "class", "score", "left", "top", "right", "bottom"])
-    for item in found:
-        for box, score, label in item.detections:
-            corners = [f"{value:.2f}" for value in box]
-            writer.writerow([item.name, classes[label], f"{score:.4f}", *corners])
-    return text.getvalue()
 
 
 def _write_dataset(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from kit.errors import Stopped
 from kit.finetune.engine import Machine
-from kit.finetune.interrupt import Interrupt
+from kit.interrupt import Interrupt
 from kit.study.cell import Cell
 from kit.study.results import RESULT, Finished, load
 from kit.study.tasks import FAILURE, LOG, Task

@@ -25,7 +25,7 @@ from kit.files import read_json, sha256_json, write_json, write_text
 from kit.finetune.engine import Machine, gpu_uuids
 from kit.finetune.state import Standing
 from kit.finetune.train import train
-from kit.progress import Progress
+from kit.progress import Label, Progress
 from kit.study.lock import locked
 from kit.study.results import Finished, Result, save
 from kit.study.tasks import FAILURE, LOG, Datasets, read_task, ready
@@ -125,7 +125,7 @@ def work(directory: Path, machine: Machine, progress: Progress, *, alone: bool =
 class Log:
     """Progress as lines of a file."""
 
-    def track(self, items: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:
+    def track(self, items: Iterable[T], label: Label, total: int | None = None) -> Iterator[T]:
         yield from items
 
     def note(self, text: str) -> None:

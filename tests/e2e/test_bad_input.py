@@ -17,12 +17,18 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+
+from kit.report.film import VideoWriter
+from kit.runtime.stream import Video
 
 TRAIN = "--size 64 --epochs 1 --threads 1 --out new"
 BLANK = f"--start random {TRAIN}"
@@ -243,6 +249,18 @@ CASES = (
          ("--to", "--precision")),
     Case("no tolerance", "export {onnx} --precision fp16 --tolerance 0 --out new",
          ("--tolerance", "above 0")),
+    # streams
+    Case("no such camera", "detect {onnx} 99 --out new", ("camera 99", "no such camera")),
+    Case("nobody answers", "detect {onnx} rtsp://me:secret@127.0.0.1:9/live --out new",
+         ("rtsp://***@127.0.0.1:9/live", "does not answer", "password")),
+    Case("another protocol", "detect {onnx} ftp://host/film --out new", ("ftp://host", "rtsp://")),
+    Case("no such video", "detect {onnx} no.mp4 --out new", ("no.mp4", "no such video")),
+    Case("not a video", "detect {onnx} bad/film.mp4 --out new", ("film.mp4", "not a video"),
+         text("film.mp4", "a letter")),
+    Case("frames are no files", "detect {onnx} 0 --save coco", ("coco", "--save json")),
+    Case("seconds of pictures", "detect {onnx} {smears}/images --seconds 3",
+         ("--seconds", "videos")),
+    Case("nothing to write", "detect {onnx} 0 --no-draw --save none", ("nothing to write",)),
     Case("no pictures for the gate", "export {run}/best --data nowhere --out new",
          ("nowhere", "--data", "no unchecked export")),
 )  # fmt: skip
@@ -416,3 +434,47 @@ def test_a_stopped_run_goes_on(user: Any, parted: str, number: int, code: int) -
     history = json.loads((user.folder / "new" / "history.json").read_text())
     assert [row["epoch"] for row in history] == [1, 2, 3, 4, 5, 6]
     user("verify", "new/best")
+
+
+def film(path: Path, frames: int) -> None:
+    with closing(VideoWriter(path, 25)) as writer:
+        for number in range(frames):
+            writer.write(np.full((96, 128, 3), number % 250, np.uint8))
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stopped_stream_is_kept(
+    user: Any, exported: str, spoiled: Path, number: int, code: int
+) -> None:
+    film(spoiled / "film.mp4", 4000)
+    words = ["detect", exported, "bad/film.mp4", "--threads", "1", "--out", "new", "--json", "-"]
+    process = user.start(*words)
+    rows = user.folder / "new" / "detections.jsonl"
+    end = time.monotonic() + 60
+    while not (rows.exists() and rows.stat().st_size):
+        assert process.poll() is None
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    process.send_signal(number)
+    said, told = process.communicate(timeout=60)
+    assert process.returncode == code, told
+    assert "Traceback" not in told
+    assert_one_message(told, "stopped after", "what was found is in new")
+    frames = json.loads(said)["frames"]
+    assert 0 < frames < 4000
+    assert [json.loads(line)["frame"] for line in rows.open()] == list(range(frames))
+    with closing(Video(user.folder / "new" / "drawn.mp4")) as drawn:
+        assert drawn.frames == frames == len(list(drawn))
+
+
+def test_a_video_that_breaks_is_kept_up_to_there(user: Any, exported: str, spoiled: Path) -> None:
+    film(spoiled / "film.avi", 300)
+    whole = (spoiled / "film.avi").read_bytes()
+    (spoiled / "film.avi").write_bytes(whole[: len(whole) // 2])
+    done = user("detect", exported, "bad/film.avi", "--out", "new", "--json", "-", makes=["new"])
+    told = json.loads(done.stdout)
+    assert f"warning: bad/film.avi tells of 300 frames, {told['frames']}" in done.stderr
+    rows = (user.folder / "new" / "detections.jsonl").read_text().splitlines()
+    with closing(Video(user.folder / "new" / "drawn.mp4")) as drawn:
+        assert len(rows) == len(list(drawn)) == told["frames"] < 300
+    assert len(done.stdout) < 2000  # whatever its length

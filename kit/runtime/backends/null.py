@@ -24,6 +24,7 @@ class NullRunner:
     provider: str = "null"
     device: str = "none"
     staged: bool = False
+    at_once: bool = True
     elsewhere: Sequence[str] | None = ()
 
     def run(self, images: NDArray[np.uint8]) -> RawDetections:

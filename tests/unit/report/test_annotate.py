@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +13,10 @@ import numpy as np
 import pytest
 
 from kit.data import formats
-from kit.errors import DataError, UsageError
+from kit.errors import DataError
 from kit.progress import Silent
 from kit.report.annotate import annotate
 from kit.report.draw import COLOURS, colour_of, draw
-from kit.runtime.stream import Video, VideoWriter
 from kit.types import Detections, Result
 
 
@@ -105,43 +103,21 @@ def test_a_video_among_pictures_is_told_of(folder: Path, tmp_path: Path) -> None
     assert [note for note in notes if "1 video(s)" in note]
 
 
-@pytest.fixture
-def video(tmp_path: Path) -> Path:
-    path = tmp_path / "v.mp4"
-    with closing(VideoWriter(path, 10.0)) as writer:
-        for value in range(12):
-            writer.write(np.full((81, 101, 3), 20 * value, np.uint8))
-    return path
+def test_nothing_is_drawn_where_it_is_not_asked_for(folder: Path, tmp_path: Path) -> None:
+    annotate(Finder(), folder, tmp_path / "out", drawn=False)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["detections.json"]
+    annotate(Finder(), folder, tmp_path / "drawn", save="none")
+    assert [path.name for path in (tmp_path / "drawn").iterdir()] == ["drawn"]
 
 
-def test_video(video: Path, tmp_path: Path) -> None:
-    (tmp_path / "out").mkdir()
-    result = annotate(Finder(), video, tmp_path / "out")
-    assert [item.name for item in result.found] == [f"frame {i}" for i in range(12)]
-    data = json.loads((tmp_path / "out/detections.json").read_text())
-    assert [item["second"] for item in data["pictures"]][:3] == [0.0, 0.1, 0.2]
-    with closing(Video(tmp_path / "out/drawn.mp4")) as drawn:
-        assert len(list(drawn)) == 12
-        assert drawn.rate == pytest.approx(10.0)
-
-
-def test_video_frames_are_no_picture_files(video: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="--save json"):
-        annotate(Finder(), video, tmp_path / "out", save="yolo")
-
-
-def test_bad_input(
-    folder: Path, video: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_bad_input(folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
-    (tmp_path / "cut.mp4").write_bytes(video.read_bytes()[:100])
     (tmp_path / "cut.jpg").write_bytes((folder / "a.jpg").read_bytes()[:200])
     for source, complaint in (
         (tmp_path / "gone", "no such picture"),
         (empty, "no picture in this folder"),
         (folder / "notes.txt", "neither a picture nor a video"),
-        (tmp_path / "cut.mp4", "not a video"),
         (tmp_path / "cut.jpg", "none of the 1 picture"),
     ):
         with pytest.raises(DataError, match=complaint):

@@ -22,6 +22,8 @@ _GRAPHS = 4
 class SessionRunner:
     """Runs on the CPU, where there is nothing to copy."""
 
+    at_once = True
+
     def __init__(
         self,
         session: Any,
@@ -61,6 +63,8 @@ class BoundRunner:
     each size has memory of its own; after the first few sizes the others share one and aren't
     recorded.
     """
+
+    at_once = False
 
     def __init__(
         self,

@@ -30,6 +30,8 @@ class EngineRunner:
     """A :class:`kit.types.Runner`. A run is queued plainly the first time a batch has a size, is
     recorded the second time, and replayed from then on."""
 
+    at_once = False
+
     def __init__(self, bundle: Bundle, plan: bytes, device: Device, source: str) -> None:
         """Load an engine.
 

@@ -1,0 +1,208 @@
+"""Real servers on 127.0.0.1, read by the real FFmpeg: HTTP by hand, RTSP by GStreamer."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from kit.errors import DataError
+from kit.report.film import VideoWriter
+from kit.runtime import capture, stream
+from kit.runtime.stream import Frame, Live, Video, open_stream
+
+PYTHON = "/usr/bin/python3"  # the system's, for which distributions package GStreamer
+SERVER = Path(__file__).with_name("rtsp_server.py")
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "_PAUSES", (0.05, 0.2))
+    monkeypatch.setattr(capture, "TIMEOUT", 3.0)
+
+
+def taken(live: Live, frames: int, reconnects: int = 0) -> list[Frame]:
+    """So many frames after so many reconnects."""
+    end = time.monotonic() + 20
+    frames_so_far = live.frames_until(lambda: time.monotonic() > end)
+    got = list(islice((f for f in frames_so_far if f.reconnects >= reconnects), frames))
+    assert len(got) == frames
+    return got
+
+
+# HTTP
+
+
+@dataclass
+class Site:
+    """Pictures in multipart/x-mixed-replace below /camera, and a video file at /film.mp4."""
+
+    film: Path
+    server: Any = None
+    gone: threading.Event | None = None
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.server.server_address[1]}"
+
+    def serve(self, port: int = 0) -> None:
+        self.gone = threading.Event()
+        self.server = ThreadingHTTPServer(("127.0.0.1", port), self.handler(self.gone))
+        self.server.daemon_threads = True
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def close(self) -> None:
+        assert self.gone is not None
+        self.gone.set()
+        self.server.shutdown()
+        self.server.server_close()
+
+    def handler(self, gone: threading.Event) -> Any:
+        film = self.film
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                if self.path.startswith("/film.mp4"):
+                    self.send_response(200)
+                    self.send_header("Content-Length", str(film.stat().st_size))
+                    self.end_headers()
+                    self.wfile.write(film.read_bytes())
+                elif self.path.startswith("/camera"):
+                    self.send_response(200)
+                    kind = "multipart/x-mixed-replace; boundary=next"
+                    self.send_header("Content-Type", kind)
+                    self.end_headers()
+                    self.pictures()
+                else:
+                    self.send_error(404)
+
+            def pictures(self) -> None:
+                number = 0
+                while not gone.wait(0.02):
+                    picture = np.full((48, 64, 3), number % 256, np.uint8)
+                    data = cv2.imencode(".jpg", picture)[1].tobytes()
+                    head = f"--next\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}"
+                    try:
+                        self.wfile.write(f"{head}\r\n\r\n".encode() + data + b"\r\n")
+                    except OSError:
+                        return
+                    number += 1
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        return Handler
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    with closing(VideoWriter(tmp_path / "film.mp4", 10)) as writer:
+        for number in range(12):
+            writer.write(np.full((48, 64, 3), 20 * number, np.uint8))
+    made = Site(tmp_path / "film.mp4")
+    made.serve()
+    yield made
+    made.close()
+
+
+def test_pictures_over_http(site: Site) -> None:
+    with closing(open_stream(f"{site.address}/camera?token=secret")) as live:
+        assert isinstance(live, Live)
+        assert live.name == f"{site.address}/camera?***"
+        frames = taken(live, 10)
+        assert frames[0].picture.shape == (48, 64, 3)
+        shades = [float(frame.picture.mean()) for frame in frames]
+        assert shades == sorted(shades)
+
+
+def test_http_comes_back(site: Site) -> None:
+    with closing(open_stream(f"{site.address}/camera", patience=20)) as live:
+        assert isinstance(live, Live)
+        taken(live, 3)
+        site.close()
+        site.serve(site.server.server_address[1])
+        assert taken(live, 3, reconnects=1)[-1].reconnects == 1
+
+
+def test_a_recording_over_http_loses_no_frame(site: Site) -> None:
+    with closing(open_stream(f"{site.address}/film.mp4")) as video:
+        assert isinstance(video, Video)
+        assert [frame.index for frame in video] == list(range(12))
+
+
+def test_an_address_that_is_not_there(site: Site, capfd: pytest.CaptureFixture[str]) -> None:
+    for address in (f"{site.address}/nothing", "http://u:secret@127.0.0.1:9/camera"):
+        with pytest.raises(DataError, match="does not answer") as caught:
+            open_stream(address)
+        assert "secret" not in str(caught.value)
+    assert capfd.readouterr().err == ""
+
+
+def test_a_server_that_says_nothing_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(capture, "TIMEOUT", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        began = time.monotonic()
+        for kind in ("http", "rtsp"):
+            with pytest.raises(DataError, match="does not answer"):
+                open_stream(f"{kind}://127.0.0.1:{port}/camera")
+        assert time.monotonic() - began < 10
+
+
+# RTSP
+
+
+@contextmanager
+def rtsp(port: int = 0) -> Iterator[int]:
+    """A server, killed at the end."""
+    try:
+        process = subprocess.Popen(
+            [PYTHON, str(SERVER), str(port)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    except FileNotFoundError:
+        pytest.skip(f"there is no {PYTHON}")
+    assert process.stdout is not None
+    assert process.stderr is not None
+    try:
+        said = process.stdout.readline()
+        if not said:
+            why = (process.stderr.read().strip().splitlines() or ["it ended"])[-1]
+            pytest.skip(f"no RTSP server (gir1.2-gst-rtsp-server-1.0 and GStreamer): {why}")
+        yield int(said)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_rtsp() -> None:
+    with rtsp() as port, closing(open_stream(f"rtsp://127.0.0.1:{port}/camera")) as live:
+        assert isinstance(live, Live)
+        frames = taken(live, 15)
+        assert frames[-1].picture.shape == (240, 320, 3)
+        assert frames[-1].picture.max() > 200  # the ball
+        assert len({frame.picture.tobytes() for frame in frames}) > 5  # moves
+
+
+def test_rtsp_comes_back_after_its_server_was_killed() -> None:
+    with rtsp() as port:
+        live = open_stream(f"rtsp://u:secret@127.0.0.1:{port}/camera", patience=20)
+        assert isinstance(live, Live)
+        assert live.name == f"rtsp://***@127.0.0.1:{port}/camera"
+        taken(live, 3)
+    with closing(live), rtsp(port):
+        assert taken(live, 3, reconnects=1)[-1].reconnects == 1
