@@ -21,7 +21,7 @@ from kit.files import write_bytes, write_json, write_text
 from kit.pixels import encode_picture, find_pictures, is_picture, read_picture
 from kit.progress import SILENT, Progress
 from kit.report.draw import draw
-from kit.report.rows import csv_lines, plain
+from kit.report.rows import csv_lines, json_rows
 from kit.runtime.stream import is_video
 from kit.types import Detections, Detector, Example
 
@@ -100,7 +100,7 @@ def as_plain(found: Found, classes: Sequence[str]) -> dict[str, Any]:
         "picture": found.name,
         "width": found.size[0],
         "height": found.size[1],
-        "detections": plain(found.detections, classes),
+        "detections": json_rows(found.detections, classes),
     }
 
 

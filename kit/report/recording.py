@@ -22,7 +22,7 @@ from kit.progress import SILENT, Progress
 from kit.report.annotate import DRAWN
 from kit.report.draw import draw
 from kit.report.film import LiveWriter, VideoWriter
-from kit.report.rows import csv_lines, plain
+from kit.report.rows import csv_lines, json_rows
 from kit.runtime.overlap import Behind, ahead, beside
 from kit.runtime.stream import Frame, Live, Video
 from kit.types import Detections, Detector
@@ -148,7 +148,7 @@ def row(looked: Looked, classes: Sequence[str]) -> dict[str, Any]:
         **live,
         "width": frame.picture.shape[1],
         "height": frame.picture.shape[0],
-        "detections": plain(looked.detections, classes),
+        "detections": json_rows(looked.detections, classes),
     }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from kit.types import Detections
 
 
-def plain(detections: Detections, classes: Sequence[str]) -> list[dict[str, Any]]:
+def json_rows(detections: Detections, classes: Sequence[str]) -> list[dict[str, Any]]:
     """For JSON, best first; boxes to a hundredth of a pixel."""
     return [
         {
