@@ -32,6 +32,7 @@ def open(
     device: str = "auto",
     threads: int | None = None,
     tiling: Tiling | None = None,
+    shrink: bool = False,
 ) -> Detector:
     """Open a bundle.
 
@@ -42,6 +43,7 @@ def open(
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
         threads: on the CPU; None takes every core this process may use.
         tiling: cuts large pictures into tiles, for small objects; None looks at the whole alone.
+        shrink: runs a batch that memory is too small for in smaller ones, instead of an error.
 
     Raises:
         BundleError: missing, damaged, or not for this backend; the message holds the command that
@@ -54,10 +56,10 @@ def open(
     card = bundle.card
     if card.kind == "checkpoint" and backend in ("auto", card.family):
         runner = _family(card.family).runner(bundle, device=device, threads=threads)
-        detector = GraphDetector(card, runner, card.family)
+        detector = GraphDetector(card, runner, card.family, shrink)
     else:
         name = choose(bundle.weights.suffix).name if backend == "auto" else backend
-        detector = GraphDetector(card, _run(bundle, name, device, threads), name)
+        detector = GraphDetector(card, _run(bundle, name, device, threads), name, shrink)
     return detector if tiling is None else TiledDetector(detector, tiling)
 
 

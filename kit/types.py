@@ -235,6 +235,10 @@ class Detector(Protocol):
     def tiling(self) -> Tiling | None:
         """How it cuts pictures; None where it looks at each as a whole, once."""
 
+    @property
+    def fits(self) -> int | None:
+        """Pictures at once that memory had room for; None where everything has fitted."""
+
     def detect(self, images: Sequence[Picture], *, floor: float | None = None) -> list[Result]:
         """Detect on pictures of any size; ``floor`` is the lowest score returned."""
 

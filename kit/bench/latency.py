@@ -202,6 +202,7 @@ def bench(
         device_memory_mb=None if gpu is None else gpu_memory_mb(gpu),
         health={"before": before, "after": after},
         totals_ms=tuple(round(taken / 1e6, 4) for taken in timeline.times_ns),
+        fits=detector.fits,
         build_s=bundle.card.conversion.get("build_s"),
         tiling=detector.tiling,
         elsewhere=None if (left := detector.runner.elsewhere) is None else tuple(left),

@@ -42,6 +42,7 @@ class LatencyReport:
         device_memory_mb: in use on the whole GPU after the row, with what others hold.
         health: the machine ``before`` and ``after``.
         totals_ms: every total, in order; what :mod:`kit.bench.compare` compares.
+        fits: pictures at once that memory had room for, where a batch had to be run in parts.
         build_s: seconds the engine took to build, once; None where nothing is built.
         elsewhere: operators that the provider's processor doesn't run; None where nobody tells.
         tiling: how pictures were cut; None where each was looked at as a whole.
@@ -82,6 +83,7 @@ class LatencyReport:
     totals_ms: tuple[float, ...] = ()
     elsewhere: tuple[str, ...] | None = None
     build_s: float | None = None
+    fits: int | None = None
     tiling: Tiling | None = None
 
 

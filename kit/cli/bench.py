@@ -144,7 +144,12 @@ def _rows(
 
     def opened() -> Detector:
         return door.open(
-            bundle, backend=backend, device=args.device, threads=threads, tiling=args.tile
+            bundle,
+            backend=backend,
+            device=args.device,
+            threads=threads,
+            tiling=args.tile,
+            shrink=args.shrink,
         )
 
     begun = perf_counter()
@@ -247,6 +252,8 @@ def _warnings(report: LatencyReport) -> list[str]:
         found.append(
             "warning: the times had not settled when the warm-up ended; is the machine busy?"
         )
+    if report.fits is not None:
+        found.append(f"warning: memory had room for {report.fits} at once; a batch ran in parts")
     if report.throttled:
         found.append("warning: the processor was slowed for heat or power during this row")
     if report.elsewhere:

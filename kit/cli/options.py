@@ -111,6 +111,7 @@ def open_detector(
         device=args.device,
         threads=threads or args.threads,
         tiling=tiling,
+        shrink=args.shrink,
     )
 
 
@@ -120,4 +121,9 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
         "--backend", default="auto", help="auto (default), or one of `kit list backends`"
     )
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda or cuda:1")
+    parser.add_argument(
+        "--shrink",
+        action="store_true",
+        help="where memory is too small for a batch, run it in smaller ones, not say what fits",
+    )
     add_threads(parser)

@@ -9,7 +9,7 @@ from time import perf_counter_ns
 import numpy as np
 
 from kit.bundle import BundleCard
-from kit.errors import RunFailed
+from kit.errors import OutOfMemory, RunFailed
 from kit.runtime import contract
 from kit.runtime.fit import Fit, Window
 from kit.runtime.suppress import decode
@@ -27,11 +27,15 @@ class GraphDetector:
         card: what the graph expects and promises.
         runner: the graph, loaded.
         backend: name of the file in ``kit/runtime/backends`` that loaded it, or of the family.
+        shrink: whether a batch that the memory is too small for is run in smaller ones.
+        fits: what it was shrunk to so far; None where everything has fitted.
     """
 
     card: BundleCard
     runner: Runner
     backend: str = ""
+    shrink: bool = False
+    fits: int | None = None
     _checked: bool = field(default=False, repr=False)
 
     @property
@@ -64,16 +68,41 @@ class GraphDetector:
         Raises:
             ValueError: something that is not a picture.
             BundleError: the first answer breaks the graph's promise.
+            OutOfMemory: a batch is too large; the message holds one that fits.
             RunFailed: a later answer is not finite.
         """
         floor = self.card.operating_point if floor is None else floor
-        step = self.card.max_batch or max(len(images), 1)
+        step = min(self.card.max_batch or len(images), self.fits or len(images)) or 1
         windows = [None] * len(images) if windows is None else windows
         results: list[Result] = []
         for start in range(0, len(images), step):
             part = slice(start, start + step)
-            results.extend(self._batch(images[part], windows[part], floor))
+            try:
+                results.extend(self._batch(images[part], windows[part], floor))
+            except OutOfMemory as error:
+                self._make_room(len(images[part]), error)
+                results.extend(self.detect(images[part], floor=floor, windows=windows[part]))
         return results
+
+    def _make_room(self, batch: int, error: OutOfMemory) -> None:
+        """Take half of the batch from now on, or say what would fit.
+
+        Raises:
+            OutOfMemory: it may not be shrunk, or is a single picture.
+        """
+        if self.shrink and batch > 1:
+            self.fits = batch // 2
+            return
+        fix = "not even one picture fits"
+        while batch := batch // 2:
+            side = self.card.input.size
+            try:
+                self.runner.run(np.zeros((batch, side, side, 3), np.uint8))
+            except OutOfMemory:
+                continue
+            fix = f"a batch of {batch} fits: --batch {batch}, or --shrink"
+            break
+        raise OutOfMemory(error.what, where=error.where, fix=fix) from error
 
     def _batch(
         self, images: Sequence[Picture], windows: Sequence[Window | None], floor: float
@@ -90,13 +119,20 @@ class GraphDetector:
         shared = {stage: ns // len(images) for stage, ns in raw.stages_ns.items()}
         for index, placement in enumerate(placements):
             start = perf_counter_ns()
-            found = decode(
-                raw.boxes[index],
-                raw.scores[index],
-                floor=floor,
-                cap=self.card.cap,
-                suppress=self.card.suppress,
-            )
+            try:
+                found = decode(
+                    raw.boxes[index],
+                    raw.scores[index],
+                    floor=floor,
+                    cap=self.card.cap,
+                    suppress=self.card.suppress,
+                )
+            except FloatingPointError as error:
+                raise RunFailed(
+                    f"the graph answered with {error}",
+                    where=self._where,
+                    fix="use a bundle of higher precision",
+                ) from error
             found = Detections(placement.undo(found.xyxy), found.scores, found.labels)
             stages: Mapping[str, int] = {
                 "fit": fit_ns[index],
@@ -105,11 +141,12 @@ class GraphDetector:
             }
             yield Result(found, stages, None if raw.features is None else raw.features[index])
 
-    def _check(self, raw: RawDetections, batch: int) -> None:
-        """The whole promise once; after that only what could turn a picture silently empty.
+    @property
+    def _where(self) -> str:
+        return f"{self.card.name} on {self.runner.provider}"
 
-        (The maximum of scores with a NaN among them is NaN.)
-        """
+    def _check(self, raw: RawDetections, batch: int) -> None:
+        """The whole promise, once; later answers are looked at where they are decoded."""
         if not self._checked:
             contract.check(
                 raw.boxes,
@@ -118,12 +155,6 @@ class GraphDetector:
                 classes=len(self.classes),
                 batch=batch,
                 size=self.card.input.size,
-                where=f"{self.card.name} on {self.runner.provider}",
+                where=self._where,
             )
             self._checked = True
-        elif not (np.isfinite(raw.scores.max(initial=0.0)) and np.isfinite(raw.boxes).all()):
-            raise RunFailed(
-                "the graph answered with numbers that are not finite",
-                where=f"{self.card.name} on {self.runner.provider}",
-                fix="use a bundle of higher precision",
-            )

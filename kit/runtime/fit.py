@@ -105,13 +105,14 @@ class Fit:
         canvas = np.empty((side, side, 3), np.uint8) if out is None else out
         placement = self.place(width, height, origin)
         new_width, new_height = self._inside(width, height)
-        if (new_width, new_height) != (width, height):
-            resized = cv2.resize(picture, (new_width, new_height), interpolation=cv2.INTER_LINEAR)
-            picture = np.asarray(resized, dtype=np.uint8)
         left, top = placement.offset
         canvas[:top], canvas[top + new_height :] = self.input.fill, self.input.fill
         canvas[:, :left], canvas[:, left + new_width :] = self.input.fill, self.input.fill
-        canvas[top : top + new_height, left : left + new_width] = picture
+        inside = canvas[top : top + new_height, left : left + new_width]
+        if (new_width, new_height) == (width, height):
+            inside[...] = picture
+        else:  # straight into its place
+            cv2.resize(picture, (new_width, new_height), inside, interpolation=cv2.INTER_LINEAR)
         return canvas, placement
 
     def _inside(self, width: int, height: int) -> tuple[int, int]:

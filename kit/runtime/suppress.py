@@ -40,13 +40,20 @@ def decode(
 
     Returns:
         In input pixels, highest score first; of equal scores the earlier row, then class, first.
+
+    Raises:
+        FloatingPointError: a score, or the box of a candidate, is not finite.
     """
     flat = scores.ravel()
-    candidates = np.flatnonzero(flat >= floor)
+    below = flat < floor
+    # what is not below, not what is above: a NaN is neither, and must not vanish
+    candidates = np.flatnonzero(np.logical_not(below, out=below))
     limit = cap if suppress is None else suppress.candidates
     candidates = _best(candidates, flat, limit)
     rows, labels = np.divmod(candidates, max(scores.shape[1], 1))
     chosen, best = np.asarray(boxes[rows], np.float64), flat[candidates]
+    if not np.isfinite(chosen).all():
+        raise FloatingPointError("boxes that are not finite")
     if suppress is not None and len(candidates):
         kept = _suppress(chosen, best, labels, suppress.iou, cap)
         chosen, best, labels = chosen[kept], best[kept], labels[kept]
@@ -78,6 +85,8 @@ def _best(
     candidates: NDArray[np.int64], flat: NDArray[np.float32], limit: int
 ) -> NDArray[np.int64]:
     """The ``limit`` best candidates, best first, ties in their given order."""
+    if not np.isfinite(flat[candidates]).all():
+        raise FloatingPointError("scores that are not finite")
     if len(candidates) > limit:
         # all above the limit's score and, of those equal to it, the first: a partition alone would
         # break such ties in an order of its own

@@ -111,6 +111,10 @@ class TiledDetector:
     def backend(self) -> str:
         return self.detector.backend
 
+    @property
+    def fits(self) -> int | None:
+        return self.detector.fits
+
     def __call__(self, image: Picture) -> Detections:
         """Detections of one picture at the card's operating point."""
         return self.detect([image])[0].detections

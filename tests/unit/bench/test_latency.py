@@ -47,6 +47,7 @@ class Spy:
     classes: tuple[str, ...] = ("a", "b")
     widths: list[list[int]] = field(default_factory=list)
     tiling: Any = None
+    fits: Any = None
 
     def detect(self, images: Any, *, floor: float | None = None) -> list[Result]:
         assert floor is None  # at the operating point, as it serves

@@ -36,6 +36,7 @@ class Oracle:
     runner: Any = field(default_factory=lambda: NullRunner(3))
     floor: float | None = None
     tiling: Any = None
+    fits: Any = None
 
     def detect(self, images: Any, *, floor: float | None = None) -> list[Result]:
         self.floor = floor

@@ -29,6 +29,7 @@ class Finder:
     runner: Any = None
     backend: str = "fake"
     tiling: Any = None
+    fits: Any = None
 
     def detect(self, images: Any, *, floor: float | None = None) -> list[Result]:
         found = Detections([[10, 20, 50, 60], [1, 2, 9, 8]], [0.9, 0.3], [0, 1])

@@ -11,10 +11,11 @@ import pytest
 
 from kit.bundle import BundleCard
 from kit.cards import Input
-from kit.errors import BundleError, RunFailed
+from kit.errors import BundleError, OutOfMemory, RunFailed
 from kit.runtime import contract
 from kit.runtime.detector import GraphDetector
-from kit.types import RawDetections
+from kit.runtime.tiles import TiledDetector
+from kit.types import RawDetections, Tiling
 
 CARD = BundleCard(
     name="fake", kind="onnx", family="none", model="fake", architecture="none", licence="none",
@@ -88,6 +89,42 @@ def test_an_answer_that_is_no_number_is_an_error_and_not_an_empty_picture(value:
     runner.scores = (value, 0.2)
     with pytest.raises(RunFailed, match="not finite"):
         detector(picture())
+
+
+class Small(Fake):
+    """Memory for so many pictures at once."""
+
+    room = 3
+
+    def run(self, images: Any) -> Any:
+        if len(images) > self.room:
+            raise OutOfMemory("no room", where="a GPU")
+        return super().run(images)
+
+
+def test_where_memory_is_short_the_message_says_what_fits() -> None:
+    detector = GraphDetector(CARD, Small())
+    assert len(detector.detect([picture()] * 3)) == 3
+    with pytest.raises(OutOfMemory, match="a batch of 2 fits: --batch 2, or --shrink"):
+        detector.detect([picture()] * 8)
+    small = Small()
+    small.room = 0
+    with pytest.raises(OutOfMemory, match="not even one picture fits"):
+        GraphDetector(CARD, small, shrink=True).detect([picture()] * 4)
+
+
+@pytest.mark.parametrize("tiling", [None, Tiling(32)])
+def test_where_asked_a_batch_is_run_in_parts(tiling: Tiling | None) -> None:
+    one = GraphDetector(CARD, Small(), shrink=True)
+    detector: Any = one if tiling is None else TiledDetector(one, tiling)
+    expected: Any = GraphDetector(CARD, Fake())
+    if tiling is not None:
+        expected = TiledDetector(expected, tiling)
+    pictures = [picture()] * 8
+    results = zip(detector.detect(pictures), expected.detect(pictures), strict=True)
+    for result, other in results:
+        np.testing.assert_array_equal(result.detections.xyxy, other.detections.xyxy)
+    assert (detector.fits, expected.fits) == (2, None)
 
 
 def answer(**changes: Any) -> dict[str, Any]:
