@@ -50,13 +50,14 @@ def export_ours(weights: Path, classes: tuple[str, ...], size: int, out: Path) -
     return save_bundle(out, bundle, {"model.onnx": written.model.SerializeToString()}).directory
 
 
-def export_vendor(weights: Path, size: int, out: Path) -> Path:
-    """The vendor's ONNX, by its own export."""
+def export_vendor(weights: Path, size: int, out: Path, dynamic: bool = False) -> Path:
+    """The vendor's ONNX, by its own export; ``dynamic`` lets its batch have any size."""
     ultralytics = open_vendor(out, None)
     beside = out / "vendor.pt"  # it writes beside its input
     shutil.copyfile(weights, beside)
     model = ultralytics.YOLO(str(beside))
-    return Path(model.export(format="onnx", imgsz=size, opset=OPSET, simplify=False, device="cpu"))
+    options = {"imgsz": size, "opset": OPSET, "simplify": False, "dynamic": dynamic}
+    return Path(model.export(format="onnx", device="cpu", **options))
 
 
 def open_ours(bundle: Path, threads: int) -> Opened:
@@ -78,7 +79,7 @@ def open_vendors(onnx: Path, size: int, threads: int | None, folder: Path) -> Op
     from kit.types import Detections
 
     if threads is not None:
-        _set_session_threads(threads)
+        set_session_threads(threads)
     model = ultralytics.YOLO(str(onnx), task="detect")
 
     def run(path: Path) -> Any:
@@ -125,8 +126,8 @@ def open_bare(onnx: Path, size: int, threads: int) -> Opened:
     )
 
 
-def _set_session_threads(threads: int) -> None:
-    """The vendor makes its session without options: give them."""
+def set_session_threads(threads: int) -> None:
+    """The vendor makes its sessions without options: give them."""
     import onnxruntime
 
     make = onnxruntime.InferenceSession

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -19,12 +19,13 @@ class Opened:
     """What a side does.
 
     Attributes:
-        run: one picture, from its file to the side's own answer: this is timed.
+        run: one picture (or several, where a side takes several), from the file to the side's own
+            answer: this is timed.
         boxes: the answer as detections: this is not.
         facts: what it really ran on; asked for at the end.
     """
 
-    run: Callable[[Path], Any]
+    run: Callable[[Any], Any]
     boxes: Callable[[Any], Detections]
     facts: Callable[[], Mapping[str, Any]]
 
@@ -45,7 +46,7 @@ class Side:
         self._process.start()
         there.close()
 
-    def time(self, path: Path, lead: int) -> int:
+    def time(self, path: Path | Sequence[Path], lead: int) -> int:
         """Nanoseconds for one picture, after ``lead`` runs on it that don't count."""
         return int(self._ask("time", path, lead))
 
