@@ -17,13 +17,16 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from kit.cli import root
+from kit.report.film import VideoWriter
 
 REPOSITORY = Path(__file__).parents[2]
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
@@ -187,6 +190,9 @@ def test_the_sessions_work(
         KIT_DATA=str(data), KIT_WEIGHTS=str(weights), PATH=f"{tmp_path}:{os.environ['PATH']}"
     )
     (user.folder / "tiny.yaml").write_text(TINY)
+    with closing(VideoWriter(user.folder / "film.mp4", 25)) as film:
+        for level in (0, 120, 240):
+            film.write(np.full((96, 128, 3), level, np.uint8))
     for command in (shorter(command) for block in sessions for command in typed(block)):
         if command.startswith("make "):
             continue
