@@ -64,11 +64,11 @@ compile = $(BIN)/uv pip compile pyproject.toml --quiet --generate-hashes --no-an
 training = --extra train --extra ultralytics
 
 lock: setup  ## make the locks again (UPGRADE=--upgrade takes newer versions)
-	$(compile) --universal --python-version 3.11 --extra cpu $(training) --extra study --extra ray --extra dev -o requirements/dev.txt
+	$(compile) --universal --python-version 3.11 --extra cpu $(training) --extra study --extra ray --extra sign --extra dev -o requirements/dev.txt
 	$(compile) --universal --python-version 3.11 --extra cuda $(training) -o requirements/train.txt
-	$(compile) --universal --python-version 3.11 --extra cpu -o requirements/edge-cpu.txt
-	$(compile) --universal --python-version 3.11 --extra cuda -o requirements/edge-cuda.txt
-	$(compile) --python-version 3.10 --python-platform linux --extra cpu -o requirements/edge-cpu-py310.txt
+	$(compile) --universal --python-version 3.11 --extra cpu --extra sign -o requirements/edge-cpu.txt
+	$(compile) --universal --python-version 3.11 --extra cuda --extra sign -o requirements/edge-cuda.txt
+	$(compile) --python-version 3.10 --python-platform linux --extra cpu --extra sign -o requirements/edge-cpu-py310.txt
 
 clean:  ## remove the environment and every cache
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist

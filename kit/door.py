@@ -16,6 +16,7 @@ from kit.errors import BundleError, MissingPackage
 from kit.runtime.backends import choose, load_backend
 from kit.runtime.detector import GraphDetector
 from kit.runtime.tiles import TiledDetector
+from kit.signature import require_signature
 from kit.types import Detector, Runner, Tiling
 
 _MAKES = {
@@ -33,6 +34,7 @@ def open(
     threads: int | None = None,
     tiling: Tiling | None = None,
     shrink: bool = False,
+    key: Path | str | None = None,
 ) -> Detector:
     """Open a bundle.
 
@@ -44,15 +46,18 @@ def open(
         threads: on the CPU; None takes every core this process may use.
         tiling: cuts large pictures into tiles, for small objects; None looks at the whole alone.
         shrink: runs a batch that memory is too small for in smaller ones, instead of an error.
+        key: a public key; only what was signed with its private half is opened.
 
     Raises:
-        BundleError: missing, damaged, or not for this backend; the message holds the command that
-            makes the right one.
+        BundleError: missing, damaged, not signed with that key, or not for this backend; the
+            message holds the command that makes the right one.
         MissingPackage: what runs it is not installed.
         UsageError: no such backend or device.
     """
     if not isinstance(bundle, Bundle):
         bundle = open_bundle(bundle)
+    if key is not None:
+        require_signature(bundle, Path(key))
     card = bundle.card
     if card.kind == "checkpoint" and backend in ("auto", card.family):
         runner = _family(card.family).runner(bundle, device=device, threads=threads)

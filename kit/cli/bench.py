@@ -150,6 +150,7 @@ def _rows(
             threads=threads,
             tiling=args.tile,
             shrink=args.shrink,
+            key=args.key,
         )
 
     begun = perf_counter()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -112,6 +113,18 @@ def open_detector(
         threads=threads or args.threads,
         tiling=tiling,
         shrink=args.shrink,
+        key=args.key,
+    )
+
+
+def add_key(parser: argparse.ArgumentParser) -> None:
+    """Whose bundles are taken; ``args.key`` is None where anybody's are."""
+    parser.add_argument(
+        "--key",
+        type=Path,
+        default=os.environ.get("KIT_PUBLIC_KEY") or None,
+        metavar="PEM",
+        help="take only what was signed with this public key's private half (or KIT_PUBLIC_KEY)",
     )
 
 
@@ -126,4 +139,5 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="where memory is too small for a batch, run it in smaller ones, not say what fits",
     )
+    add_key(parser)
     add_threads(parser)
