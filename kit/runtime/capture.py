@@ -82,12 +82,21 @@ def _quiet() -> Iterator[None]:
         cv2.utils.logging.setLogLevel(level)
 
 
+def _certificates() -> list[str]:
+    """FFmpeg by itself believes every certificate; here it asks those that the system trusts."""
+    import ssl
+
+    paths = ssl.get_default_verify_paths()
+    known = os.environ.get(paths.openssl_cafile_env) or paths.cafile
+    return ["tls_verify;1", *([f"ca_file;{known}"] if known else [])]
+
+
 @contextmanager
 def _only(protocols: str) -> Iterator[None]:
     """Options for FFmpeg, the user's own among them; of two that disagree the later counts."""
     before = os.environ.get(_OPTIONS)
-    first = "rtsp_transport;tcp"  # over UDP a lost packet smears pictures
-    parts = [first, *([before] if before else []), f"protocol_whitelist;{protocols}"]
+    first = ["rtsp_transport;tcp", *_certificates()]  # over UDP a lost packet smears pictures
+    parts = [*first, *([before] if before else []), f"protocol_whitelist;{protocols}"]
     os.environ[_OPTIONS] = "|".join(parts)
     try:
         yield

@@ -42,6 +42,14 @@ def gpu_name(index: int = 0) -> str:
     return _read(Path("/proc/device-tree/model")).strip("\0 \n") or f"CUDA device {index}"
 
 
+def gpu_driver() -> str:
+    """Version of NVIDIA's kernel driver; empty where there is none."""
+    for word in _read(Path("/proc/driver/nvidia/version")).split("\n")[0].split():
+        if word.count(".") >= 1 and word.replace(".", "").isdigit():
+            return word
+    return ""
+
+
 def governor() -> str | None:
     """How the first core's clock is governed, where the system tells."""
     return _read(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")).strip() or None

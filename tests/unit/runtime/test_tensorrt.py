@@ -146,7 +146,8 @@ def test_an_engine_is_loaded_where_it_was_built(
 
 
 @pytest.mark.parametrize(
-    "field", ["gpu", "compute_capability", "driver_cuda", "cuda", "tensorrt", "platform"]
+    "field",
+    ["gpu", "compute_capability", "driver", "driver_cuda", "cuda", "tensorrt", "platform"],
 )
 def test_an_engine_of_another_machine_is_refused_with_the_command_that_makes_one(
     gpu: Gpu, bundle_at: Callable[..., Bundle], tmp_path: Path, field: str

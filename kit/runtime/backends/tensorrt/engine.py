@@ -68,7 +68,7 @@ class EngineRunner:
             np.uint8,
             mapped=device.integrated,
         )
-        self._context.set_tensor_address(INPUT, self._input.address)
+        self._give(INPUT, self._input)
         self._shape(self.largest)
         self._buffers = [self._output(name, device) for name in self._outputs]
         self._batch, self._runs, self._records = self.largest, 0, True
@@ -139,9 +139,13 @@ class EngineRunner:
         if min(shape, default=0) < 1:
             raise BundleError(f"the size of {name} depends on the picture: {shape}")
         buffer = Buffer(shape, np.float32, mapped=device.integrated)
+        self._give(name, buffer)
+        return buffer
+
+    def _give(self, name: str, buffer: Buffer) -> None:
+        """Tell the context where a tensor lies."""
         if not self._context.set_tensor_address(name, buffer.address):
             raise RunFailed(f"TensorRT takes no memory for {name}:{log().tail()}")
-        return buffer
 
 
 def _largest(engine: Any) -> int:

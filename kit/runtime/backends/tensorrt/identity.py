@@ -18,16 +18,23 @@ from kit.cards import cache_folder
 from kit.errors import BundleError
 from kit.files import read_json, sha256_file, write_text
 from kit.runtime.backends.tensorrt.cuda import Device
+from kit.runtime.machine import gpu_driver
 
 CARD = "engine.json"
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What an engine is tied to; all of it must be the same for the engine to be loaded."""
+    """What an engine is tied to; all of it must be the same for the engine to be loaded.
+
+    Attributes:
+        driver: NVIDIA's kernel driver, empty where the system doesn't tell; driver_cuda: the newest
+            CUDA that it takes. cuda: that of the binding.
+    """
 
     gpu: str
     compute_capability: str
+    driver: str
     driver_cuda: str
     cuda: str
     tensorrt: str
@@ -37,7 +44,15 @@ class Machine:
     def of(cls, device: Device, tensorrt: str) -> Machine:
         """This one."""
         system = f"{platform.system()}-{platform.machine()}".lower()
-        return cls(device.name, device.capability, device.driver, device.cuda, tensorrt, system)
+        return cls(
+            device.name,
+            device.capability,
+            gpu_driver(),
+            device.driver,
+            device.cuda,
+            tensorrt,
+            system,
+        )
 
 
 @dataclass(frozen=True)
