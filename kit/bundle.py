@@ -42,6 +42,8 @@ class BundleCard:
         parent: ``bundle_sha256`` of the bundle this was made from.
         training: facts of the run: start, seed, epochs, recipe, the epoch kept.
         reports: headline figures, each with the manifest they were measured on.
+        watch: how pictures unlike those of training are told, see :mod:`kit.runtime.watch`; empty
+            where they aren't.
         files: sha256 of every file but the card.
     """
 
@@ -68,6 +70,7 @@ class BundleCard:
     parent: str | None = None
     training: Mapping[str, Any] = field(default_factory=dict)
     reports: Mapping[str, Any] = field(default_factory=dict)
+    watch: Mapping[str, Any] = field(default_factory=dict)
     made_by: str = ""
     schema: Literal[1] = 1
 

@@ -157,6 +157,21 @@ class RawDetections:
     stages_ns: Mapping[str, int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Watched:
+    """Whether a picture looks like those the detector was trained on.
+
+    Attributes:
+        distance: from them, in the watch's own measure.
+        unlike: whether it is farther than usual.
+        complaints: what is unusual about its light, sharpness, colour or size, in words.
+    """
+
+    distance: float
+    unlike: bool
+    complaints: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, eq=False)
 class Result:
     """What a detector says of one picture.
@@ -166,11 +181,13 @@ class Result:
         stages_ns: nanoseconds per stage for this picture (``fit``, ``copy_in``, ``run``,
             ``copy_out``, ``post``); a stage shared by a batch is divided by the batch.
         features: ``(D,)`` float32 or None.
+        watched: None where nobody watches.
     """
 
     detections: Detections
     stages_ns: Mapping[str, int]
     features: NDArray[np.float32] | None = None
+    watched: Watched | None = None
 
 
 class Runner(Protocol):
