@@ -16,6 +16,7 @@ from kit.errors import BundleError, MissingPackage
 from kit.runtime.backends import choose, load_backend
 from kit.runtime.detector import GraphDetector
 from kit.runtime.tiles import TiledDetector
+from kit.runtime.watch import WatchedDetector, load_watch
 from kit.signature import require_signature
 from kit.types import Detector, Runner, Tiling
 
@@ -65,7 +66,9 @@ def open(
     else:
         name = choose(bundle.weights.suffix).name if backend == "auto" else backend
         detector = GraphDetector(card, _run(bundle, name, device, threads), name, shrink)
-    return detector if tiling is None else TiledDetector(detector, tiling)
+    whole: Detector = detector if tiling is None else TiledDetector(detector, tiling)
+    watch = load_watch(bundle)
+    return whole if watch is None else WatchedDetector(whole, watch)
 
 
 def _run(bundle: Bundle, name: str, device: str, threads: int | None) -> Runner:

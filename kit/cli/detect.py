@@ -124,6 +124,9 @@ def _pictures(
         )
     found = Counter(int(label) for item in result.found for label in item.detections.labels)
     facts = _tell(args, out, detector, found, f"{args.input}: {len(result.found)} picture(s)")
+    watched = [item.watched for item in result.found if item.watched is not None]
+    if watched:
+        _tell_unlike(sum(each.unlike for each in watched), len(watched), "picture", out)
     out.print(f"{_written(args)}: {target}")
     for name, why in result.failed.items():
         out.note(f"warning: {name} was left out: {why}")
@@ -183,6 +186,8 @@ def _stream(args: argparse.Namespace, out: Output, bundle: Bundle, target: Path)
             f"{done.dropped} dropped, {mean:.0f} ms old on average, {most:.0f} ms at most; "
             f"{done.reconnects} time(s) reconnected"
         )
+    if done.unlike is not None:
+        _tell_unlike(done.unlike, done.frames, "frame", out)
     if done.frames:
         out.print(f"{_written(args)}: {target}")
     result = {
@@ -194,6 +199,7 @@ def _stream(args: argparse.Namespace, out: Output, bundle: Bundle, target: Path)
         "frames": done.frames,
         "frames_a_second": None if rate is None else round(rate, 2),
         **live,
+        **({} if done.unlike is None else {"unlike": done.unlike}),
         "found": {name: done.found[label] for label, name in enumerate(detector.classes)},
         "error": None if done.error is None else str(done.error),
     }
@@ -226,6 +232,10 @@ def _tell(
         "threshold": threshold,
         "tiling": None if args.tile is None else plain(args.tile),
     }
+
+
+def _tell_unlike(unlike: int, total: int, what: str, out: Output) -> None:
+    out.print(f"{unlike} of {total} {what}(s) don't look like the training pictures")
 
 
 def _written(args: argparse.Namespace) -> str:

@@ -21,9 +21,9 @@ from kit.files import write_bytes, write_json, write_text
 from kit.pixels import encode_picture, find_pictures, is_picture, read_picture
 from kit.progress import SILENT, Progress
 from kit.report.draw import draw
-from kit.report.rows import csv_lines, json_rows
+from kit.report.rows import csv_lines, json_rows, watched_facts
 from kit.runtime.stream import is_video
-from kit.types import Detections, Detector, Example
+from kit.types import Detections, Detector, Example, Watched
 
 Save = Literal["json", "csv", "coco", "yolo", "none"]
 
@@ -43,6 +43,7 @@ class Found:
     name: str
     size: tuple[int, int]
     detections: Detections
+    watched: Watched | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +101,7 @@ def as_plain(found: Found, classes: Sequence[str]) -> dict[str, Any]:
         "picture": found.name,
         "width": found.size[0],
         "height": found.size[1],
+        **watched_facts(found.watched),
         "detections": json_rows(found.detections, classes),
     }
 
@@ -133,9 +135,10 @@ def _all(
         except DataError as error:  # one damaged picture must not cost the other thousand
             failed[name] = error.what
             continue
-        detections = detector.detect([picture], floor=floor)[0].detections
+        result = detector.detect([picture], floor=floor)[0]
+        detections = result.detections
         height, width = picture.shape[:2]
-        found.append(Found(name, (width, height), detections))
+        found.append(Found(name, (width, height), detections, result.watched))
         if drawn:
             # a.jpg and a.png may lie side by side, so another suffix stays in the name
             file = name if name.lower().endswith(".jpg") else f"{name}.jpg"

@@ -22,10 +22,11 @@ from kit.progress import SILENT, Progress
 from kit.report.annotate import DRAWN
 from kit.report.draw import draw
 from kit.report.film import LiveWriter, VideoWriter
-from kit.report.rows import csv_lines, json_rows
+from kit.report.rows import csv_lines, json_rows, watched_facts
 from kit.runtime.overlap import Behind, ahead, beside
 from kit.runtime.stream import Frame, Live, Video
-from kit.types import Detections, Detector
+from kit.runtime.watch import Drift
+from kit.types import Detections, Detector, Watched
 
 Rows = Literal["json", "csv", "none"]
 """JSON lines (``detections.jsonl``), a table (``detections.csv``), or neither."""
@@ -44,6 +45,7 @@ class Recorded:
         dropped: frames of a live source passed over, since a newer one was there.
         reconnects: how often a live source came back.
         age_ms: of live frames when their boxes were known: the sum, and the largest.
+        unlike: frames that don't look like the training pictures; None where nobody watches.
         seconds: from the first frame to the last by the clock here.
         error: what ended it early, None at the end of a file or where it was asked to stop.
     """
@@ -54,6 +56,7 @@ class Recorded:
     reconnects: int = 0
     age_ms: tuple[float, float] = (0.0, 0.0)
     seconds: float = 0.0
+    unlike: int | None = None
     error: KitError | None = None
 
 
@@ -64,6 +67,7 @@ class Looked:
     frame: Frame
     detections: Detections
     age_ms: float | None
+    watched: Watched | None = None
 
 
 def record(
@@ -100,12 +104,13 @@ def record(
         UsageError: ``out`` exists.
     """
     refuse_existing(out)
-    tally = _Tally(live=stream.live)
+    alarms = detector.card.watch.get("alarms")
+    tally = _Tally(stream.live, None if alarms is None else Drift(alarms), progress)
     done = tally.done
 
     def look(frame: Frame) -> Looked:
-        detections = detector.detect([frame.picture], floor=floor)[0].detections
-        return Looked(frame, detections, frame.age_ms)
+        result = detector.detect([frame.picture], floor=floor)[0]
+        return Looked(frame, result.detections, frame.age_ms, result.watched)
 
     try:
         with ExitStack() as open_now:
@@ -148,6 +153,7 @@ def row(looked: Looked, classes: Sequence[str]) -> dict[str, Any]:
         **live,
         "width": frame.picture.shape[1],
         "height": frame.picture.shape[0],
+        **watched_facts(looked.watched),
         "detections": json_rows(looked.detections, classes),
     }
 
@@ -171,8 +177,8 @@ def _complain(stream: Video | Live, count: int, progress: Progress) -> None:
 class _Tally:
     """Counts what was found, and tells how it goes."""
 
-    def __init__(self, *, live: bool) -> None:
-        self.done, self._live = Recorded(), live
+    def __init__(self, live: bool, drift: Drift | None, progress: Progress) -> None:
+        self.done, self._live, self._drift, self._progress = Recorded(), live, drift, progress
         self._times: deque[float] = deque(maxlen=_RECENT)
         self._age = 0.0
 
@@ -185,6 +191,13 @@ class _Tally:
         done.seconds = now - self._first
         done.found.update(looked.detections.labels.tolist())
         done.dropped, done.reconnects = looked.frame.dropped, looked.frame.reconnects
+        if looked.watched is not None and self._drift is not None:
+            done.unlike = (done.unlike or 0) + looked.watched.unlike
+            if self._drift.add(looked.watched.unlike):
+                self._progress.note(
+                    f"warning: since about frame {looked.frame.index - self._drift.window} many "
+                    "frames don't look like the training pictures"
+                )
         if looked.age_ms is not None:
             self._age = looked.age_ms
             done.age_ms = done.age_ms[0] + self._age, max(done.age_ms[1], self._age)

@@ -5,9 +5,23 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Sequence
+from math import isfinite
 from typing import Any
 
-from kit.types import Detections
+from kit.types import Detections, Watched
+
+
+def watched_facts(watched: Watched | None) -> dict[str, Any]:
+    """What the watch says of a picture, as plain data; nothing where nobody watches."""
+    if watched is None:
+        return {}
+    return {
+        "watched": {
+            "unlike": watched.unlike,
+            "distance": round(watched.distance, 4) if isfinite(watched.distance) else None,
+            "complaints": list(watched.complaints),
+        }
+    }
 
 
 def json_rows(detections: Detections, classes: Sequence[str]) -> list[dict[str, Any]]:

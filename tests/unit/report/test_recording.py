@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from kit.progress import Silent
 from kit.report.film import LiveWriter, VideoWriter
 from kit.report.recording import record
 from kit.runtime.stream import Frame, Live, Video, open_stream
-from kit.types import Detections, Result
+from kit.types import Detections, Result, Watched
 
 RATE = 10.0
 
@@ -35,7 +36,7 @@ class Finder:
     seconds: float = 0.0
     fails_at: int = -1
     classes: tuple[str, ...] = ("cell", "dust")
-    card: Any = None
+    card: Any = field(default_factory=lambda: SimpleNamespace(watch={}))
     runner: Any = None
     backend: str = "fake"
     seen: list[float] = field(default_factory=list)
@@ -46,7 +47,10 @@ class Finder:
         time.sleep(self.seconds)
         self.seen.append(float(images[0].mean()))
         found = Detections([[0, 0, self.seen[-1], 9]], [0.9], [0])
-        return [Result(found, {}) for _ in images]
+        watched = None
+        if self.card.watch:
+            watched = Watched(self.seen[-1], unlike=self.seen[-1] > 100)
+        return [Result(found, {}, watched=watched) for _ in images]
 
     def __call__(self, image: Any) -> Detections:
         return self.detect([image])[0].detections
@@ -350,3 +354,18 @@ def test_progress_tells_rate_age_and_drops(tmp_path: Path) -> None:
     assert "a second" in labels[-1]
     assert "ms old" in labels[-1]
     assert "dropped" in labels[-1]
+
+
+def test_what_is_unlike_the_training_pictures_is_counted_and_told_once(tmp_path: Path) -> None:
+    with closing(VideoWriter(tmp_path / "film.mp4", 25)) as writer:
+        for index in range(260):
+            writer.write(np.full((16, 16, 3), 40 if index < 120 else 200, np.uint8))
+    told, finder = Told(), Finder()
+    finder.card.watch["alarms"] = 0.05
+    with closing(Video(tmp_path / "film.mp4")) as video:
+        done = record(finder, video, tmp_path / "out", film=False, progress=told)
+    assert done.unlike == 140
+    warnings = [note for note in told.notes if "don't look like the training" in note]
+    assert len(warnings) == 1
+    rows = [json.loads(row) for row in (tmp_path / "out/detections.jsonl").read_text().splitlines()]
+    assert [row["watched"]["unlike"] for row in rows] == [False] * 120 + [True] * 140
