@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,6 +96,11 @@ class Subgroup:
     def interval(self) -> tuple[float, float] | None:
         """95 % interval of the sensitivity, see :func:`wilson`; None where there is no object."""
         return wilson(self.found, self.objects)
+
+    def figures(self) -> dict[str, Any]:
+        """All of it as plain JSON."""
+        shares = ("sensitivity", "interval", "precision")
+        return {**asdict(self), **{name: getattr(self, name) for name in shares}}
 
 
 def judge(dataset: Dataset, predictions: Sequence[Detections], threshold: float) -> list[Judged]:

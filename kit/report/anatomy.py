@@ -17,7 +17,8 @@ from kit.evaluate.anatomy import Anatomy, anatomy
 from kit.evaluate.breakdown import Judged, Subgroup, judge
 from kit.pixels import read_picture
 from kit.report.draw import Colour, draw, legend
-from kit.report.page import Cell, Figure, Pictures, Section, Table, Text
+from kit.report.page import Cell, Figure, Pictures, Plot, Section, Table, Text
+from kit.report.plots import cost_bars
 from kit.types import Detections, Picture
 
 RIGHT: Colour = (86, 180, 233)  # sky blue
@@ -80,8 +81,10 @@ def tell(
     """
     judged = judge(dataset, predictions, threshold)
     known = dataset.groups if groups is None else groups
+    found = anatomy(dataset, predictions)
     return [
-        costs(anatomy(dataset, predictions)),
+        costs(found),
+        *_drawn(found),
         confusions(judged, dataset.classes, threshold),
         *subgroups(judged, dataset.classes, known),
         worst_pictures(dataset, judged),
@@ -103,6 +106,15 @@ def costs(found: Anatomy) -> Table:
         f"{found.detections} detection(s) of any score. A cost is what AP50 gains when this kind "
         "alone is fixed (TIDE, Bolya et al. 2020); costs don't add up.",
     )
+
+
+def _drawn(found: Anatomy) -> list[Section]:
+    """The costs as a plot, where there are any."""
+    if found.ap50 is None:
+        return []
+    bars = {kind: cost.dap50 for kind, cost in found.errors.items()}
+    caption = f"{found.pictures} picture(s), {found.objects} object(s)."
+    return [Plot("What each kind of error costs", cost_bars(bars), caption)]
 
 
 def confusions(judged: Sequence[Judged], classes: Sequence[str], threshold: float) -> Table:

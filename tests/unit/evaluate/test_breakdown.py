@@ -67,6 +67,10 @@ def test_subgroups_by_hand(scored: tuple[Dataset, list[Detections]]) -> None:
     assert (groups[1].sensitivity, groups[1].precision) == (1.0, pytest.approx(1 / 3))
     assert by_group(judged, [None, "x"])[-1].name == "no group"
     owls = by_class(judged, scored[0].classes)[2]
+    assert owls.figures() == {
+        "name": "owl", "pictures": 0, "objects": 0, "found": 0, "false": 0,
+        "sensitivity": None, "interval": None, "precision": None,
+    }  # fmt: skip
     assert (owls.sensitivity, owls.precision, owls.interval) == (None, None, None)
     assert breakdown.terciles(judged) == pytest.approx((31.0, 32.0))
 

@@ -14,7 +14,7 @@ from kit.evaluate.breakdown import judge
 from kit.report import anatomy as told
 from kit.report.anatomy import ALARM, MISSED, RIGHT, WRONG, side_by_side, tell
 from kit.report.html import render_html
-from kit.report.page import Page, Pictures, Table, Text
+from kit.report.page import Page, Pictures, Plot, Table, Text
 from kit.types import Detections, Example, Picture
 
 CLASSES = ("cat", "<b>dog")
@@ -66,6 +66,8 @@ def test_all_sections_and_the_page_is_safe(dataset: Dataset) -> None:
 
 def test_without_groups_and_with_nothing_detected(dataset: Dataset) -> None:
     sections = tell(replace(dataset, groups=None), [Detections.empty()] * 2, 0.25)
+    plots = [each for each in sections if isinstance(each, Plot)]
+    assert "100.0" in plots[0].svg  # all is missed
     [text] = [each for each in sections if isinstance(each, Text)]
     assert "Not measurable" in text.paragraphs[0]
     [sheet] = [each for each in sections if isinstance(each, Pictures)]
