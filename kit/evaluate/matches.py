@@ -59,7 +59,8 @@ def _match(evaluator: Any, dataset: Dataset, label: int) -> Matches:
         score = score[np.argsort(-score, kind="stable")][:limit]
         overlaps = np.asarray(evaluator.ious[picture, label], np.float64)
         overlaps = overlaps.reshape(len(score), len(skip)) if overlaps.size else np.zeros((0, 0))
-        hit, ignored = _greedy(overlaps, skip, len(score))
+        taken, ignored = greedy(overlaps, skip, len(score))
+        hit = taken >= 0
         pictures.append(np.full(len(score), picture))
         values.append(score)
         hits.append(hit)
@@ -74,15 +75,25 @@ def _match(evaluator: Any, dataset: Dataset, label: int) -> Matches:
     )
 
 
-def _greedy(
+def greedy(
     overlaps: NDArray[np.float64], skip: NDArray[np.bool_], count: int
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Each detection, best first, takes the free object it overlaps most; of those that count
-    first, else one that doesn't, which stays free for others."""
-    hit = np.zeros((len(IOUS), count), bool)
-    ignored = np.zeros_like(hit)
+    first, else one that doesn't, which stays free for others.
+
+    Args:
+        overlaps: ``(D, M)`` of detections with objects of their class, or empty.
+        skip: ``(M,)`` objects that don't count.
+        count: D.
+
+    Returns:
+        ``(T, D)`` the object that each found at each of COCO's overlaps, or -1; and ``(T, D)``
+        whether it lies on one that doesn't count.
+    """
+    taken = np.full((len(IOUS), count), -1, np.int64)
+    ignored = np.zeros(taken.shape, bool)
     if not overlaps.size:
-        return hit, ignored
+        return taken, ignored
     needed = np.minimum(IOUS, 1 - 1e-10)
     free = np.ones((len(IOUS), len(skip)), bool)
     levels = np.arange(len(IOUS))
@@ -91,7 +102,8 @@ def _greedy(
         fits = overlaps[d] >= needed[:, None]
         countable = np.where(fits & free & ~skip, overlaps[d], -1.0)
         best = last - countable[:, ::-1].argmax(axis=1)  # of equal ones the last, as COCO
-        hit[:, d] = countable[levels, best] >= 0
-        free[levels[hit[:, d]], best[hit[:, d]]] = False
-        ignored[:, d] = ~hit[:, d] & (fits & skip).any(axis=1)
-    return hit, ignored
+        hit = countable[levels, best] >= 0
+        taken[hit, d] = best[hit]
+        free[levels[hit], best[hit]] = False
+        ignored[:, d] = ~hit & (fits & skip).any(axis=1)
+    return taken, ignored

@@ -1,1 +1,1 @@
-"""What a person should look at: pictures to label next, chosen with an opened detector."""
+"""What a person should look at: pictures to label next, labels that are likely wrong."""

@@ -48,15 +48,17 @@ def draw(
     *,
     scores: bool = True,
     dashed: bool = False,
+    colours: Sequence[Colour] = COLOURS,
 ) -> Picture:
     """Draw boxes on a copy.
 
     Args:
         picture: ``(H, W, 3)`` BGR. A small one is enlarged.
         detections: in its pixels, best first; the best are drawn last, on top.
-        classes: names by label.
+        classes: names by label; a box without one gets no label.
         scores: write the score after the name; leave out for truth.
         dashed: broken lines, e.g. for truth beside detections.
+        colours: RGB by label, again from the start after the last.
 
     Returns:
         A new picture, as large or, where it was small, larger.
@@ -80,12 +82,35 @@ def draw(
                 around = left - 1, top - 1, right + 1, bottom + 1
                 _outline(brush, around, _RIM, line + 2, dashed=False)
             elif not rim:
-                _outline(brush, corners, colour_of(label), line, dashed=dashed)
-    if len(placed) <= _MOST_LABELS:
+                colour = colours[label % len(colours)]
+                _outline(brush, corners, colour, line, dashed=dashed)
+    named = [each for each in placed if classes[each[2]]]
+    if len(named) <= _MOST_LABELS:
         font, taken = _font(max(_LEGIBLE, round(size / 38))), list[Rectangle]()
-        for corners, score, label in placed:
+        for corners, score, label in named:
             text = f"{classes[label]} {score:.2f}" if scores else classes[label]
-            _tag(brush, text, corners, colour_of(label), font, canvas.size, taken)
+            colour = colours[label % len(colours)]
+            _tag(brush, text, corners, colour, font, canvas.size, taken)
+    return np.asarray(cv2.cvtColor(np.asarray(canvas), cv2.COLOR_RGB2BGR), np.uint8)
+
+
+def legend(width: int, entries: Sequence[tuple[Colour, str]]) -> Picture:
+    """A white strip ``(h, width, 3)`` BGR that says what RGB colours mean, in as many lines as it
+    takes."""
+    font, swatch, tall = _font(13), 12, 20
+    places, x, y = [], 6, 0
+    for _, text in entries:
+        wide = swatch + 6 + round(font.getlength(text))
+        if x > 6 and x + wide > width:
+            x, y = 6, y + tall
+        places.append((x, y))
+        x += wide + 18
+    canvas = Image.new("RGB", (width, y + tall), (255, 255, 255))
+    brush = ImageDraw.Draw(canvas)
+    for (left, top), (colour, text) in zip(places, entries, strict=True):
+        corners = (left, top + 4, left + swatch, top + 4 + swatch)
+        brush.rectangle(corners, fill=colour, outline=_RIM)
+        brush.text((left + swatch + 6, top + 2), text, fill=(0, 0, 0), font=font)
     return np.asarray(cv2.cvtColor(np.asarray(canvas), cv2.COLOR_RGB2BGR), np.uint8)
 
 

@@ -144,6 +144,25 @@ def class_bars(before: Mapping[str, int], after: Mapping[str, int]) -> str:
     return svg(draw)
 
 
+def cost_bars(costs: Mapping[str, float | None]) -> str:
+    """What each kind of error costs, in points of AP50; what is not measurable has no bar."""
+
+    def draw() -> Figure:
+        known = {name: 100 * cost for name, cost in costs.items() if cost is not None}
+        figure = Figure(figsize=(9, 1.2 + 0.35 * len(known)), layout="constrained")
+        axes = figure.subplots()
+        bars = axes.barh(np.arange(len(known)), list(known.values()), color=COLOURS[0])
+        axes.bar_label(bars, [f"{cost:.1f}" for cost in known.values()], padding=4)
+        axes.set_yticks(np.arange(len(known)), list(known))
+        axes.invert_yaxis()
+        axes.grid(visible=False, axis="y")
+        axes.margins(x=0.1)
+        axes.set_xlabel("points of AP50 (0..100) gained where this kind alone is fixed")
+        return figure
+
+    return svg(draw)
+
+
 def stage_bars(rows: Sequence[Mapping[str, Any]]) -> str:
     """How alike each stage's answers are before and after training, and the most that runs from
     random weights share: a bar that ends before its mark was made anew.

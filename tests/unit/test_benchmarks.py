@@ -15,7 +15,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kit.types import Detections
+from kit.data.dataset import Dataset
+from kit.evaluate.outcome import iou
+from kit.label.mistakes import KINDS, ranked, suspect
+from kit.types import Detections, Example
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 SCRIPTS = sorted(path for path in FOLDER.glob("*.py") if not path.name.startswith("_"))
@@ -145,6 +148,47 @@ def test_errors_are_false_and_missed_boxes_and_cost_is_counted_in_objects(load: 
     objects = np.array([10, 20, 5, 5, 5])
     taken = chosen._as_many(objects, np.array([2, 3, 4, 0]), np.array([1]))
     assert taken.tolist() == [2, 3, 4]  # 15 is as near to 20 as 25 is, and cheaper
+
+
+def test_planted_mistakes_are_what_they_say_and_are_found_where_they_are(load: Any) -> None:
+    planting = load("label_mistakes")
+    side = np.arange(0, 2000, 20.0)
+    boxes = np.stack([side, side, side + 10, side + 10], axis=1)
+    none = np.zeros(100, np.uint8)
+    truth = Detections.truth(boxes, np.arange(100) % 3)
+    example = Example("a.png", Path("a.png"), (2000, 2000), truth, none)
+    sound = Dataset.from_examples("set", Path(), ["a", "b", "c"], [example], {})
+    planted = planting.plant(sound, 0.1, seed=1)
+    assert {kind: int((planted.kind == kind).sum()) for kind in ("missed", "class", "box")} == {
+        "missed": 10, "class": 10, "box": 10
+    }  # fmt: skip
+    now = planted.dataset[0].truth
+    assert len(now) == 90
+    for row, kind in enumerate(planted.kind):
+        place = planted.place[row]
+        if kind == "missed":
+            assert place == -1
+            continue
+        assert (now.labels[place] != truth.labels[row]) == (kind == "class")
+        overlap = iou(now.xyxy[[place]], boxes[[row]])[0, 0]
+        assert 0.3 < overlap < 0.65 if kind == "box" else overlap == 1
+    again = planting.plant(sound, 0.1, seed=1)
+    assert again.dataset.truth_sha256() == planted.dataset.truth_sha256()
+    # a detector that knows the sound labels finds them all, and nothing else
+    for kind in (*KINDS, "all"):
+        listed = [
+            one
+            for one in ranked(list(suspect(planted.dataset[0], truth, sound.classes)))
+            if one.score > 0 and kind in (one.kind, "all")
+        ]
+        rows = planting.answers(listed, planted, sound, kind)
+        assert len(rows) == (30 if kind == "all" else 10)
+        assert len(set(rows)) == len(rows)
+        assert all(planted.kind[row] == kind or kind == "all" for row in rows)
+        told = planting._count(rows, planted, kind)["at"]
+        assert [one["recall"] for one in told] == [0.5, 1.0, 1.0]
+        assert [one["precision"] for one in told] == [1.0, 1.0, 0.5]
+        assert [one["random"] for one in told] == [1.0, 1.0, 0.5]
 
 
 def test_every_side_takes_its_turn_and_the_first_changes(load: Any) -> None:

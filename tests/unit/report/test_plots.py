@@ -69,6 +69,15 @@ def test_class_bars_are_shares_and_their_figures_are_objects() -> None:
     assert after[0] == pytest.approx(after[1], rel=1e-3)
 
 
+def test_cost_bars_are_points_and_what_was_not_measured_has_none() -> None:
+    svg = plots.cost_bars({"missed": 0.2, "both": 0.05, "duplicate": None})
+    assert {"20.0", "5.0", "missed", "both"} <= set(words(svg))
+    assert "duplicate" not in words(svg)
+    longer, shorter = widths(svg, "#3b86c6")
+    assert longer / shorter == pytest.approx(4, rel=1e-3)
+    assert plots.cost_bars({}).startswith("<svg")
+
+
 def test_a_class_may_have_any_name() -> None:
     names = {"$x$": 1, "<b>&": 2, "赤血球": 3, "n" * 300: 4}
     told = words(plots.class_bars(names, names))
