@@ -42,6 +42,9 @@ class BundleCard:
         parent: ``bundle_sha256`` of the bundle this was made from.
         training: facts of the run: start, seed, epochs, recipe, the epoch kept.
         reports: headline figures, each with the manifest they were measured on.
+        class_thresholds: by name, for classes that have a score of their own from which they are
+            shown; the others take ``operating_point``.
+        rule: by which these were chosen, as ``kit calibrate`` was told; None for the default.
         files: sha256 of every file but the card.
     """
 
@@ -68,8 +71,22 @@ class BundleCard:
     parent: str | None = None
     training: Mapping[str, Any] = field(default_factory=dict)
     reports: Mapping[str, Any] = field(default_factory=dict)
+    class_thresholds: Mapping[str, float] = field(default_factory=dict)
+    rule: str | None = None
     made_by: str = ""
     schema: Literal[1] = 1
+
+    def __post_init__(self) -> None:
+        for name, threshold in self.class_thresholds.items():
+            if name not in self.classes:
+                raise ValueError(f"class_thresholds names {name!r}, which is no class of it")
+            if not threshold >= 0:  # also for NaN
+                raise ValueError(f"the threshold of {name} must not be negative, it is {threshold}")
+
+    @property
+    def thresholds(self) -> tuple[float, ...]:
+        """Score from which a box is shown, for each class in order."""
+        return tuple(self.class_thresholds.get(each, self.operating_point) for each in self.classes)
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--threshold",
         type=float,
         metavar="T",
-        help="lowest score of a box (default: the bundle's operating point)",
+        help="lowest score of a box, of every class (default: the bundle's operating point)",
     )
     parser.add_argument(
         "--save",
@@ -213,17 +213,21 @@ def _tell(
     """What ran, and what it found; the first as data too."""
     from kit.binding import plain
 
-    threshold = detector.card.operating_point if args.threshold is None else args.threshold
+    card = detector.card
+    threshold = card.operating_point if args.threshold is None else args.threshold
+    own = dict(card.class_thresholds) if args.threshold is None else {}
     out.print(f"{detector.backend} ({detector.runner.provider}) on {detector.runner.device}")
     rows = [[name, found[label]] for label, name in enumerate(detector.classes) if found[label]]
     tiled = "" if args.tile is None else f", {args.tile}"
-    title = f"{what}, score at least {threshold:g}{tiled}"
+    by_class = ", or as much as its class asks for" if own else ""
+    title = f"{what}, score at least {threshold:g}{by_class}{tiled}"
     out.table(title, ["class", "found"], rows or [["nothing", 0]])
     return {
         "backend": detector.backend,
         "provider": detector.runner.provider,
         "device": detector.runner.device,
         "threshold": threshold,
+        "class_thresholds": own,
         "tiling": None if args.tile is None else plain(args.tile),
     }
 

@@ -108,6 +108,7 @@ def compile_bundle(
         candidate,
         manifest=gate.manifest.sha256,
         operating_point=card.operating_point,
+        class_thresholds=card.class_thresholds,
         tolerance=tolerance or TOLERANCES[card.precision],
     )
     require(parity)

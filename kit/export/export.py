@@ -92,6 +92,7 @@ def export_onnx(
                 ),
                 manifest=gate.manifest.sha256,
                 operating_point=bundle.card.operating_point,
+                class_thresholds=bundle.card.class_thresholds,
                 tolerance=tolerance or TOLERANCES[precision],
             )
 
