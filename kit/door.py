@@ -15,6 +15,7 @@ from kit.bundle import Bundle, open_bundle
 from kit.errors import BundleError, MissingPackage
 from kit.runtime.backends import choose, load_backend
 from kit.runtime.detector import GraphDetector
+from kit.runtime.scaling import ScaledDetector
 from kit.runtime.tiles import TiledDetector
 from kit.types import Detector, Runner, Tiling
 
@@ -33,6 +34,7 @@ def open(
     threads: int | None = None,
     tiling: Tiling | None = None,
     shrink: bool = False,
+    calibrated: bool = False,
 ) -> Detector:
     """Open a bundle.
 
@@ -44,23 +46,31 @@ def open(
         threads: on the CPU; None takes every core this process may use.
         tiling: cuts large pictures into tiles, for small objects; None looks at the whole alone.
         shrink: runs a batch that memory is too small for in smaller ones, instead of an error.
+        calibrated: scales scores as the card says; floors and thresholds stay those of raw scores.
 
     Raises:
         BundleError: missing, damaged, or not for this backend; the message holds the command that
-            makes the right one.
+            makes the right one; or asked to scale scores, and its card holds no scaling.
         MissingPackage: what runs it is not installed.
         UsageError: no such backend or device.
     """
     if not isinstance(bundle, Bundle):
         bundle = open_bundle(bundle)
     card = bundle.card
+    if calibrated and card.scaling is None:
+        raise BundleError(
+            "its card holds no scaling of scores",
+            where=bundle.directory,
+            fix="fit one with `kit calibrate BUNDLE SRC --scores temperature --out BUNDLE`",
+        )
     if card.kind == "checkpoint" and backend in ("auto", card.family):
         runner = _family(card.family).runner(bundle, device=device, threads=threads)
-        detector = GraphDetector(card, runner, card.family, shrink)
+        graph = GraphDetector(card, runner, card.family, shrink)
     else:
         name = choose(bundle.weights.suffix).name if backend == "auto" else backend
-        detector = GraphDetector(card, _run(bundle, name, device, threads), name, shrink)
-    return detector if tiling is None else TiledDetector(detector, tiling)
+        graph = GraphDetector(card, _run(bundle, name, device, threads), name, shrink)
+    detector: Detector = graph if tiling is None else TiledDetector(graph, tiling)
+    return ScaledDetector(detector, card.scaling) if calibrated and card.scaling else detector
 
 
 def _run(bundle: Bundle, name: str, device: str, threads: int | None) -> Runner:

@@ -113,5 +113,5 @@ def compile_bundle(
     )
     require(parity)
     facts = {"layers": dict(compiled.layers), "build_s": compiled.build_s}
-    card = record(replace(card, conversion={**card.conversion, **facts}), parity)
+    card = record(replace(card, conversion={**card.conversion, **facts}), parity, progress)
     return save_bundle(out, card, compiled.files), parity

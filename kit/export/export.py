@@ -103,7 +103,7 @@ def export_onnx(
             model = to_half(model) if precision == "fp16" else model
             parity = judge(model)
     require(parity)
-    card = record(replace(card, conversion=conversion), parity)
+    card = record(replace(card, conversion=conversion), parity, progress)
     return save_bundle(out, card, {GRAPH: model.SerializeToString()}), parity
 
 

@@ -210,8 +210,16 @@ def require(parity: Parity) -> None:
         )
 
 
-def record(card: BundleCard, parity: Parity) -> BundleCard:
-    """The card of what passed: its thresholds, its AP, and all that the gate saw."""
+def record(card: BundleCard, parity: Parity, progress: Progress = SILENT) -> BundleCard:
+    """The card of what passed: its thresholds, its AP, and all that the gate saw.
+
+    A scaling was fitted to other scores, so it is left out.
+    """
+    if card.scaling is not None:
+        progress.note(
+            "note: the scaling of scores was fitted to other scores, and is left out; fit one "
+            "anew with `kit calibrate BUNDLE SRC --scores`"
+        )
     report = plain(parity)
     report.pop("refused")
     valid = {"ap": parity.ap.after, "ap50": parity.ap50.after, "manifest": parity.manifest}
@@ -219,6 +227,7 @@ def record(card: BundleCard, parity: Parity) -> BundleCard:
         card,
         operating_point=parity.operating_point,
         class_thresholds=parity.class_thresholds,
+        scaling=None,
         reports={"valid": valid, "parity": report},
     )
 
