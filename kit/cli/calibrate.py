@@ -188,14 +188,15 @@ def _print(choice: Choice, out: Output) -> None:
     )
     out.print(
         "in brackets: what the rule brings on as many other pictures, 95 % of the time; the "
-        "figures before are of the pictures that chose, and flatter"
+        "figures before are of the pictures that chose, and flatter; (-): too few to tell"
     )
-    for name, each in choice.classes.items():
-        if each.note:
-            out.note(f"note: {name}: {each.note}")
+    without = [name for name, each in choice.classes.items() if each.note]
+    if without:
+        out.note(f"note: no objects, so the shared threshold: {', '.join(without)}")
     few = [name for name in choice.own if choice.classes[name].fitted.objects < FEW]
     if few or whole.fitted.objects < FEW:
-        out.note(f"warning: fewer than {FEW} objects chose for {', '.join(few) or 'all classes'}")
+        named = ", ".join(few) if len(few) <= 5 else f"{len(few)} classes"
+        out.note(f"warning: fewer than {FEW} objects chose for {named or 'all classes'}")
 
 
 def _row(name: str, chosen: Chosen, *, shared: bool = True) -> list[object]:
@@ -212,6 +213,8 @@ def _row(name: str, chosen: Chosen, *, shared: bool = True) -> list[object]:
 
 
 def _with(figure: Estimate, expected: tuple[float, float] | None) -> str:
-    if figure.value is None or expected is None:
+    if figure.value is None:
         return "-"
+    if expected is None:
+        return f"{figure.value:.2f} (-)"
     return f"{figure.value:.2f} ({expected[0]:.2f}-{expected[1]:.2f})"

@@ -83,8 +83,8 @@ def rates(
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure and its 95 % interval; None for what is not measurable: no object (sensitivity), or
-    nothing shown (precision)."""
+    """A figure and its 95 % interval; None for what is not measurable: no object (sensitivity),
+    nothing shown (precision), or no two draws that differ (interval)."""
 
     value: float | None
     interval: tuple[float, float] | None
@@ -131,9 +131,13 @@ def at_point(counts: Counts) -> AtPoint:
 
 
 def spread(drawn: NDArray[np.float64]) -> tuple[float, float] | None:
-    """The middle 95 % of the draws that have a value; None where none has."""
+    """The middle 95 % of the draws that have a value.
+
+    None where none has one, and where all have the same: one picture, or nothing but hits, leaves a
+    bootstrap nothing to vary, and an interval without width would claim to be sure.
+    """
     known = drawn[~np.isnan(drawn)]
-    if not len(known):
+    if not len(known) or known.min() == known.max():
         return None
     low, high = np.quantile(known, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)

@@ -64,7 +64,7 @@ def parse_rule(text: str) -> Rule:
 
 
 Intervals: TypeAlias = Mapping[str, tuple[float, float] | None]
-"""Of ``sensitivity``, ``precision`` and ``fppi``, 95 %; None where no draw has a value."""
+"""Of ``sensitivity``, ``precision`` and ``fppi``, 95 %; None as :func:`spread` says."""
 
 
 @dataclass(frozen=True)

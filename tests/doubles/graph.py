@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 
-def whole_picture_graph(size: int) -> bytes:
-    """Answers the whole input: as class 0 by brightness, as class 1 by darkness."""
+def whole_picture_graph(size: int, gain: float = 1) -> bytes:
+    """Answers the whole input: as class 0 by brightness, as class 1 by darkness; ``gain`` makes it
+    brighter."""
     pytest.importorskip("onnxruntime")
     onnx = pytest.importorskip("onnx")
     from onnx import TensorProto, helper, numpy_helper
@@ -29,7 +30,7 @@ def whole_picture_graph(size: int) -> bytes:
     ]
     weights = [
         constant("axes", [1, 2, 3], np.int64), constant("last", [2], np.int64),
-        constant("scale", 1 / 255), constant("one", 1), constant("zero", 0),
+        constant("scale", gain / 255), constant("one", 1), constant("zero", 0),
         constant("box", [[[0, 0, size, size]]]),
     ]  # fmt: skip
     image = helper.make_tensor_value_info("images", TensorProto.UINT8, ["batch", size, size, 3])

@@ -18,6 +18,7 @@ from kit.bundle import BundleCard, open_bundle, save_bundle
 from kit.cards import Input
 from kit.cli.root import main
 from kit.pixels import read_picture
+from kit.runtime.scaling import scale
 
 VALID = (250, 240, 140, 100, 5, 15)
 """Brightness of pictures; the fourth is labelled bright, though it looks rather dark."""
@@ -50,6 +51,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )  # fmt: skip
     files: dict[str, Path | bytes] = {"model.onnx": whole_picture_graph(64), "extra.json": b"{}"}
     save_bundle(root / "bundle", card, files)
+    save_bundle(root / "nan", card, {"model.onnx": whole_picture_graph(64, gain=float("nan"))})
+    save_bundle(root / "missed", card, {"model.onnx": whole_picture_graph(64, gain=0)})
     make_data(root / "data", [(v, int(v < 100)) for v in VALID], "[bright, dark]")
     make_data(root / "empty", [(v, None) for v in VALID], "[bright, dark]")
     make_data(root / "one", [(250, 0)], "[bright, dark]")
@@ -57,6 +60,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "untested").mkdir()
     write_split(root / "untested", "test", [(250, 0)])
     (root / "untested/data.yaml").write_text("test: test/images\nnames: [bright, dark]\n")
+    shutil.copytree(root / "data", root / "shared")
+    (root / "shared/data.yaml").write_text(
+        "valid: valid/images\ntest: valid/images\nnames: [bright, dark]\n"
+    )
     return root
 
 
@@ -118,7 +125,7 @@ def test_people_are_told_how_few_chose(place: Path, capsys: pytest.CaptureFixtur
     assert main(words) == 0
     told = capsys.readouterr()
     assert "on 1 valid pictures" in told.out
-    assert "dark: no objects: it keeps the shared threshold" in told.err
+    assert "no objects, so the shared threshold: dark" in told.err
     assert "fewer than 50 objects chose" in told.err
 
 
@@ -140,11 +147,71 @@ def test_a_class_threshold_is_shown_by_detect(
     assert "'blue'" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("method", ["temperature", "isotonic"])
+def test_scaled_scores_change_no_box(
+    place: Path, method: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("calibrate", "bundle", "data", "--rule", "f1", "--scores", method)
+    told = answer(capsys, *words, "--out", method, "--page", f"{method}.html")
+    scaling = open_bundle(method).card.scaling
+    assert scaling is not None
+    assert scaling.method == told["scaling"]["method"] == method
+    assert told["scaling"]["detections"] == 10, "of two a picture, two score 0.02"
+    assert told["scaling"]["manifest"] == told["chosen"]["manifest"] == told["manifest_sha256"]
+    page = (place / f"{method}.html").read_text()
+    assert "Operating point by the rule f1" in page
+    look = ("detect", method, "data/valid/images", "--out")
+    raw = answer(capsys, *look, f"{method}-raw")
+    scaled = answer(capsys, *look, f"{method}-scaled", "--calibrated")
+    assert (raw["scores"], scaled["scores"]) == ("raw", method)
+    written = json.loads((place / f"{method}-scaled/detections.json").read_text())
+    assert written["scores"] == method
+    one, other = ([p["detections"] for p in each["pictures"]] for each in (raw, scaled))
+    assert [[d["class"] for d in p] for p in one] == [[d["class"] for d in p] for p in other]
+    pairs = [(a["score"], b["score"]) for p, q in zip(one, other, strict=True)
+             for a, b in zip(p, q, strict=True)]  # fmt: skip
+    values = [value for value, _ in pairs]
+    expected = scale(np.array(values), scaling)
+    assert [value for _, value in pairs] == pytest.approx(expected, abs=2e-3)
+    assert values != [value for _, value in pairs]
+    assert raw["threshold"] == scaled["threshold"] == told["operating_point"]
+
+
+def test_scores_alone_leave_thresholds_as_they_are(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("calibrate", "bundle", "data", "--scores", "temperature", "--out", "scores-alone")
+    told = answer(capsys, *words)
+    assert told["chosen"] is None
+    card = open_bundle("scores-alone").card
+    assert (card.operating_point, card.rule) == (0.9, None)
+    # what a new rule chooses leaves the scaling as it is, since scores are the same
+    again = answer(
+        capsys, "calibrate", "scores-alone", "data", "--rule", "f1", "--out", "scores-and-rule"
+    )
+    assert again["scaling"] is None
+    assert open_bundle("scores-and-rule").card.scaling == card.scaling
+
+
+def test_detect_says_where_there_is_no_scaling(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("detect", "bundle", "data/valid/images", "--calibrated", "--out", "unscaled")
+    assert main(words) == 2
+    assert "kit calibrate" in capsys.readouterr().err
+    assert not (place / "unscaled").exists()
+
+
 @pytest.mark.parametrize(
     ("words", "complaint", "code"),
     [
         (("bundle", "data", "--rule", "best"), "sensitivity=S", 2),
-        (("bundle", "data"), "--rule", 2),
+        (("bundle", "data"), "what to calibrate?", 2),
+        (("bundle", "data", "--scores", "isotonic", "--per-class"), "--per-class", 2),
+        (("bundle", "data", "--scores", "isotonic", "--backend", "null"), "right and wrong", 2),
+        (("bundle", "shared", "--rule", "f1"), "in test too", 2),
+        (("nan", "data", "--rule", "f1"), "not finite", 2),
+        (("missed", "data", "--rule", "sensitivity=1", "--per-class"), "bright: nothing", 3),
         (("bundle", "--rule", "f1"), "records no dataset", 2),
         (("bundle", "empty", "--rule", "f1"), "no objects", 2),
         (("bundle", "others", "--rule", "f1"), "bright, blue", 2),

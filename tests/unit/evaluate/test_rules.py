@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from kit.errors import DataError, GateRefused, UsageError
 from kit.evaluate.coco import run
 from kit.evaluate.matches import Matches, match
-from kit.evaluate.operating import at_point, count
+from kit.evaluate.operating import Estimate, at_point, count
 from kit.evaluate.rules import Rule, choose, parse_rule
 
 ROWS = [(0.9, True), (0.8, False), (0.7, True), (0.7, False), (0.5, True), (0.3, False)]
@@ -135,9 +135,10 @@ def test_the_interval_holds_what_other_pictures_bring() -> None:
     assert 0.88 <= inside / 100 <= 1
 
 
-def test_one_picture_is_enough_and_has_an_interval_of_itself() -> None:
+def test_one_picture_is_enough_to_choose_and_not_for_an_interval() -> None:
     choice = choose({"a": of([(0.9, True), (0.4, False)], 1, 1)}, Rule("f1"), resamples=20)
-    assert choice.together.fitted.sensitivity.interval == (1.0, 1.0)
+    assert choice.together.fitted.sensitivity == Estimate(1.0, None)
+    assert choice.together.expected["sensitivity"] is None
     assert choice.together.fitted.pictures == 1
 
 
