@@ -108,7 +108,7 @@ class GraphDetector:
         self, images: Sequence[Picture], windows: Sequence[Window | None], floor: float | None
     ) -> Iterator[Result]:
         fit, size = Fit(self.card.input), self.card.input.size
-        thresholds = self.card.thresholds
+        thresholds = self.card.thresholds if floor is None else (floor,)
         batch = np.empty((len(images), size, size, 3), np.uint8)
         placements, fit_ns = [], []
         for row, image, window in zip(batch, images, windows, strict=True):
@@ -124,7 +124,7 @@ class GraphDetector:
                 found = decode(
                     raw.boxes[index],
                     raw.scores[index],
-                    floor=min(thresholds) if floor is None else floor,
+                    floor=min(thresholds),
                     cap=self.card.cap,
                     suppress=self.card.suppress,
                 )
@@ -134,7 +134,7 @@ class GraphDetector:
                     where=self._where,
                     fix="use a bundle of higher precision",
                 ) from error
-            if floor is None:
+            if min(thresholds) < max(thresholds):
                 found = reaching(found, thresholds)
             found = Detections(placement.undo(found.xyxy), found.scores, found.labels)
             stages: Mapping[str, int] = {
