@@ -16,7 +16,7 @@ so F is then the false positives per picture of that class.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
@@ -110,9 +110,10 @@ def choose(
     """Choose by a rule, for all classes together or for each.
 
     A class without objects keeps the shared threshold, with a note. What the rule brings elsewhere
-    is found by choosing on pictures drawn with replacement and counting on another such draw. So
-    the interval holds both chances: that others had chosen another threshold, and that it is
-    counted on others. A draw that can't meet the rule takes what comes nearest.
+    is found by choosing on pictures drawn with replacement, and counting on as many drawn from
+    those left out (the out-of-bag bootstrap: Efron 1983, "Estimating the error rate of a prediction
+    rule"). So the interval holds both chances: that others had chosen another threshold, and that
+    it is counted on others. A draw that can't meet the rule takes what comes nearest.
 
     Raises:
         DataError: there is no object, or no detection.
@@ -218,17 +219,19 @@ class _Pool:
         return np.asarray(self.scores[np.concatenate(places)])
 
     def counted_elsewhere(self, thresholds: NDArray[np.float64]) -> NDArray[np.float64]:
-        """``(3, B)`` hits, false positives and objects on other draws, each at its threshold."""
+        """``(3, B)`` hits, false positives and objects on draws of the pictures that had no part in
+        the choice, each at its threshold; NaN where all had."""
         shown = np.searchsorted(-self.scores, -thresholds, side="right")  # candidates
         parts, start = [], 0
-        for rows in draws(self.pictures, resamples=len(thresholds), seed=1):
+        for rows in _left_out(self.pictures, len(thresholds)):
             hits, false, objects = self._totals(rows)
             place = shown[start : start + len(rows), None]
             start += len(rows)
             before = np.zeros((len(rows), 1))
             hits, false = (np.concatenate([before, each], axis=1) for each in (hits, false))
             taken = [np.take_along_axis(each, place, axis=1)[:, 0] for each in (hits, false)]
-            parts.append(np.stack([*taken, objects]))
+            known = np.where(rows.any(axis=1), 1.0, np.nan)
+            parts.append(np.stack([*taken, objects]) * known)
         return np.concatenate(parts, axis=1)
 
     def _totals(self, rows: NDArray[np.int64] | NDArray[np.float64]) -> _Totals:
@@ -238,6 +241,18 @@ class _Pool:
         hits = np.cumsum(weights * self.right, axis=1)[:, self.last]
         false = np.cumsum(weights * self.wrong, axis=1)[:, self.last]
         return hits, false, np.asarray(rows @ self.objects, np.float64)
+
+
+def _left_out(pictures: int, resamples: int) -> Iterator[NDArray[np.int64]]:
+    """``(b, P)`` how often each picture is drawn from those that the draw of the same row lacks;
+    a row of zeros where it lacks none."""
+    rng = np.random.default_rng(1)
+    for rows in draws(pictures, resamples=resamples, seed=0):
+        lacking = rows == 0
+        some = lacking.any(axis=1, keepdims=True)
+        drawn = np.where(some, lacking, True)
+        shares = drawn / drawn.sum(axis=1, keepdims=True)
+        yield rng.multinomial(pictures, shares) * some
 
 
 _Totals: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]

@@ -17,19 +17,22 @@ from kit.evaluate.operating import Estimate, at_point, count
 from kit.evaluate.rules import Rule, choose, parse_rule
 
 ROWS = [(0.9, True), (0.8, False), (0.7, True), (0.7, False), (0.5, True), (0.3, False)]
-"""Of ten pictures with an object in the first four."""
+"""Of ten pictures with four objects, one of which is never found."""
 
 
 def of(rows: list[tuple[float, bool]], objects: int = 4, pictures: int = 10) -> Matches:
     scores = np.array([score for score, _ in rows], np.float32).astype(np.float64)
     order = np.argsort(-scores, kind="stable")
     hit = np.tile(np.array([right for _, right in rows], bool), (10, 1))[:, order]
+    picture = (np.arange(len(rows)) % pictures)[order]
+    there = np.bincount(picture[hit[0]], minlength=pictures) * (objects > 0)
+    there[-1] += max(objects - there.sum(), 0)  # what is never found
     return Matches(
         score=scores[order],
-        picture=(np.arange(len(rows)) % pictures)[order],
+        picture=picture,
         hit=hit,
         ignored=np.zeros_like(hit),
-        objects=(np.arange(pictures) < objects).astype(np.int64),
+        objects=there,
     )
 
 
