@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +21,33 @@ CARD = "card.json"
 Precision = Literal["fp32", "fp16", "int8"]
 _MAKE = "make one with `kit train`"
 _COPY_AGAIN = "copy the bundle again from where it was made"
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """How scores become chances, see :mod:`kit.runtime.scaling`.
+
+    Attributes:
+        temperature: what logits are divided by.
+        scores, chances: knots of isotonic scaling, both strictly increasing in 0..1.
+    """
+
+    method: Literal["temperature", "isotonic"]
+    temperature: float = 1.0
+    scores: tuple[float, ...] = ()
+    chances: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not 0 < self.temperature < float("inf"):  # also false for NaN
+            raise ValueError(f"temperature must be positive, it is {self.temperature}")
+        if len(self.scores) != len(self.chances):
+            raise ValueError("scaling needs as many scores as chances")
+        if self.method == "isotonic" and not self.scores:
+            raise ValueError("isotonic scaling needs knots")
+        for knots in (self.scores, self.chances):
+            rising = all(low < high for low, high in pairwise(knots))
+            if not (rising and all(0 <= each <= 1 for each in knots)):
+                raise ValueError("knots of a scaling must increase, and lie in 0..1")
 
 
 @dataclass(frozen=True)
@@ -44,6 +72,10 @@ class BundleCard:
         reports: headline figures, each with the manifest they were measured on.
         watch: how pictures unlike those of training are told, see :mod:`kit.runtime.watch`; empty
             where they aren't.
+        class_thresholds: by name, for classes that have a score of their own from which they are
+            shown; the others take ``operating_point``.
+        rule: by which these were chosen, as ``kit calibrate`` was told; None for the default.
+        scaling: makes chances of scores, where asked for; thresholds are of scores before it.
         files: sha256 of every file but the card.
     """
 
@@ -71,8 +103,23 @@ class BundleCard:
     training: Mapping[str, Any] = field(default_factory=dict)
     reports: Mapping[str, Any] = field(default_factory=dict)
     watch: Mapping[str, Any] = field(default_factory=dict)
+    class_thresholds: Mapping[str, float] = field(default_factory=dict)
+    rule: str | None = None
+    scaling: Scaling | None = None
     made_by: str = ""
     schema: Literal[1] = 1
+
+    def __post_init__(self) -> None:
+        for name, threshold in self.class_thresholds.items():
+            if name not in self.classes:
+                raise ValueError(f"class_thresholds names {name!r}, which is no class of it")
+            if not threshold >= 0:  # also for NaN
+                raise ValueError(f"the threshold of {name} must not be negative, it is {threshold}")
+
+    @property
+    def thresholds(self) -> tuple[float, ...]:
+        """Score from which a box is shown, for each class in order."""
+        return tuple(self.class_thresholds.get(each, self.operating_point) for each in self.classes)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from kit.bundle import Bundle, open_bundle
 from kit.errors import BundleError, MissingPackage
 from kit.runtime.backends import choose, load_backend
 from kit.runtime.detector import GraphDetector
+from kit.runtime.scaling import ScaledDetector
 from kit.runtime.tiles import TiledDetector
 from kit.runtime.watch import WatchedDetector, load_watch
 from kit.signature import require_signature
@@ -36,6 +37,7 @@ def open(
     tiling: Tiling | None = None,
     shrink: bool = False,
     key: Path | str | None = None,
+    calibrated: bool = False,
 ) -> Detector:
     """Open a bundle.
 
@@ -48,10 +50,12 @@ def open(
         tiling: cuts large pictures into tiles, for small objects; None looks at the whole alone.
         shrink: runs a batch that memory is too small for in smaller ones, instead of an error.
         key: a public key; only what was signed with its private half is opened.
+        calibrated: scales scores as the card says; floors and thresholds stay those of raw scores.
 
     Raises:
         BundleError: missing, damaged, not signed with that key, or not for this backend; the
-            message holds the command that makes the right one.
+            message holds the command that makes the right one; or asked to scale scores, and its
+            card holds no scaling.
         MissingPackage: what runs it is not installed.
         UsageError: no such backend or device.
     """
@@ -60,15 +64,23 @@ def open(
     if key is not None:
         require_signature(bundle, Path(key))
     card = bundle.card
+    if calibrated and card.scaling is None:
+        raise BundleError(
+            "its card holds no scaling of scores",
+            where=bundle.directory,
+            fix="fit one with `kit calibrate BUNDLE SRC --scores temperature --out BUNDLE`",
+        )
     if card.kind == "checkpoint" and backend in ("auto", card.family):
         runner = _family(card.family).runner(bundle, device=device, threads=threads)
-        detector = GraphDetector(card, runner, card.family, shrink)
+        graph = GraphDetector(card, runner, card.family, shrink)
     else:
         name = choose(bundle.weights.suffix).name if backend == "auto" else backend
-        detector = GraphDetector(card, _run(bundle, name, device, threads), name, shrink)
-    whole: Detector = detector if tiling is None else TiledDetector(detector, tiling)
+        graph = GraphDetector(card, _run(bundle, name, device, threads), name, shrink)
+    detector: Detector = graph if tiling is None else TiledDetector(graph, tiling)
+    if calibrated and card.scaling is not None:
+        detector = ScaledDetector(detector, card.scaling)
     watch = load_watch(bundle)
-    return whole if watch is None else WatchedDetector(whole, watch)
+    return detector if watch is None else WatchedDetector(detector, watch)
 
 
 def _run(bundle: Bundle, name: str, device: str, threads: int | None) -> Runner:

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 from kit.cli.options import add_engine, add_out, add_tiling, open_detector
 
 if TYPE_CHECKING:
-    from kit.bundle import Bundle
+    from kit.bundle import Bundle, BundleCard
     from kit.cli.output import Output
     from kit.types import Detector
 
@@ -44,7 +44,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--threshold",
         type=float,
         metavar="T",
-        help="lowest score of a box (default: the bundle's operating point)",
+        help="lowest score of a box, of every class (default: the bundle's operating point)",
+    )
+    parser.add_argument(
+        "--calibrated",
+        action="store_true",
+        help="tell scores as chances, scaled as `kit calibrate --scores` found; which boxes are "
+        "shown, and --threshold, stay by raw scores",
     )
     parser.add_argument(
         "--save",
@@ -111,7 +117,7 @@ def _pictures(
     from kit.report.annotate import annotate, as_plain
 
     with new_directory(target) as beside:
-        detector = open_detector(args, bundle, out, tiling=args.tile)
+        detector = open_detector(args, bundle, out, tiling=args.tile, calibrated=args.calibrated)
         result = annotate(
             detector,
             Path(args.input),
@@ -120,6 +126,7 @@ def _pictures(
             save=args.save,
             drawn=not args.no_draw,
             bit_depth=args.bit_depth,
+            scores=_kind(args, bundle.card),
             progress=out,
         )
     found = Counter(int(label) for item in result.found for label in item.detections.labels)
@@ -156,7 +163,9 @@ def _stream(args: argparse.Namespace, out: Output, bundle: Bundle, target: Path)
     lanes, threads = 1, args.threads or cores()
     if bundle.card.kind != "checkpoint" and not is_live(args.input):  # what is live wants no queue
         lanes, threads = share(threads)
-    detector = open_detector(args, bundle, out, threads=threads, tiling=args.tile)
+    detector = open_detector(
+        args, bundle, out, threads=threads, tiling=args.tile, calibrated=args.calibrated
+    )
     stream = open_stream(args.input, patience=patience, progress=out)
     with Interrupt() as interrupt, closing(stream):
         done = record(
@@ -219,23 +228,34 @@ def _tell(
     """What ran, and what it found; the first as data too."""
     from kit.binding import plain
 
-    threshold = detector.card.operating_point if args.threshold is None else args.threshold
+    card = detector.card
+    threshold = card.operating_point if args.threshold is None else args.threshold
+    own = dict(card.class_thresholds) if args.threshold is None else {}
     out.print(f"{detector.backend} ({detector.runner.provider}) on {detector.runner.device}")
     rows = [[name, found[label]] for label, name in enumerate(detector.classes) if found[label]]
     tiled = "" if args.tile is None else f", {args.tile}"
-    title = f"{what}, score at least {threshold:g}{tiled}"
+    by_class = ", or as much as its class asks for" if own else ""
+    raw = "raw score" if args.calibrated else "score"
+    title = f"{what}, {raw} at least {threshold:g}{by_class}{tiled}"
     out.table(title, ["class", "found"], rows or [["nothing", 0]])
     return {
         "backend": detector.backend,
         "provider": detector.runner.provider,
         "device": detector.runner.device,
         "threshold": threshold,
+        "class_thresholds": own,
+        "scores": _kind(args, card),
         "tiling": None if args.tile is None else plain(args.tile),
     }
 
 
 def _tell_unlike(unlike: int, total: int, what: str, out: Output) -> None:
     out.print(f"{unlike} of {total} {what}(s) don't look like the training pictures")
+
+
+def _kind(args: argparse.Namespace, card: BundleCard) -> str:
+    """Of the scores: raw, or how they were scaled."""
+    return card.scaling.method if args.calibrated and card.scaling is not None else "raw"
 
 
 def _written(args: argparse.Namespace) -> str:

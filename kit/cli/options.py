@@ -93,12 +93,14 @@ def open_detector(
     *,
     threads: int | None = None,
     tiling: Tiling | None = None,
+    calibrated: bool = False,
 ) -> Detector:
     """Open a bundle with what :func:`add_engine` asked for, and tell what ``auto`` chose.
 
     Args:
         threads: in place of ``--threads``.
         tiling: what :func:`add_tiling` asked for.
+        calibrated: scale scores as the card says.
     """
     from kit import door
     from kit.runtime.backends import choose
@@ -114,6 +116,7 @@ def open_detector(
         tiling=tiling,
         shrink=args.shrink,
         key=args.key,
+        calibrated=calibrated,
     )
 
 

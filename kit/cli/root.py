@@ -23,7 +23,17 @@ _NO_ROOM = {
     errno.EFBIG: "the file is larger than this machine allows",
 }
 _NOT_VERBS = {"__init__", "live", "next_to_label", "options", "output", "parity", "root"}
-_LISTED_FIRST = ("quickstart", "doctor", "list", "data", "sample", "train", "evaluate", "export")
+_LISTED_FIRST = (
+    "quickstart",
+    "doctor",
+    "list",
+    "data",
+    "sample",
+    "train",
+    "evaluate",
+    "export",
+    "calibrate",
+)
 _EXTRAS = {"ray": "ray", "scipy": "study", "sklearn": "study"}
 """What brings a package that is not in the extra train."""
 

@@ -108,9 +108,10 @@ def compile_bundle(
         candidate,
         manifest=gate.manifest.sha256,
         operating_point=card.operating_point,
+        class_thresholds=card.class_thresholds,
         tolerance=tolerance or TOLERANCES[card.precision],
     )
     require(parity)
     facts = {"layers": dict(compiled.layers), "build_s": compiled.build_s}
-    card = record(replace(card, conversion={**card.conversion, **facts}), parity)
+    card = record(replace(card, conversion={**card.conversion, **facts}), parity, progress)
     return save_bundle(out, card, compiled.files), parity

@@ -92,6 +92,7 @@ def export_onnx(
                 ),
                 manifest=gate.manifest.sha256,
                 operating_point=bundle.card.operating_point,
+                class_thresholds=bundle.card.class_thresholds,
                 tolerance=tolerance or TOLERANCES[precision],
             )
 
@@ -102,7 +103,7 @@ def export_onnx(
             model = to_half(model) if precision == "fp16" else model
             parity = judge(model)
     require(parity)
-    card = record(replace(card, conversion=conversion), parity)
+    card = record(replace(card, conversion=conversion), parity, progress)
     return save_bundle(out, card, {GRAPH: model.SerializeToString()}), parity
 
 

@@ -9,7 +9,7 @@ sensitivity at the threshold that cries wolf no oftener than before.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from kit.errors import BundleError, GateRefused, RunFailed
 from kit.evaluate.coco import Scores, run, summarize
 from kit.evaluate.intervals import LEVEL, Resampled, resample, resample_classes
 from kit.evaluate.matches import Matches, match
-from kit.evaluate.operating import count, threshold_like
+from kit.evaluate.operating import count, thresholds_like
 from kit.pixels import read_picture
 from kit.progress import SILENT, Progress
 from kit.runtime.detector import EVALUATION_FLOOR
@@ -97,7 +97,7 @@ class Parity:
         matched: share of them with a like on the other side.
         ap, ap50, per_class: of what it was made from, and of the graph.
         sensitivity: at the operating points, the graph's with no more false positives.
-        operating_point: of the graph, chosen for that.
+        operating_point, class_thresholds: of the graph, chosen for that.
         manifest: sha256 of the pictures and labels compared on.
         refused: why, empty where the gate lets it through.
     """
@@ -112,6 +112,7 @@ class Parity:
     operating_point: float
     manifest: str
     refused: tuple[str, ...]
+    class_thresholds: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,11 +157,12 @@ def compare(
     manifest: str,
     operating_point: float,
     tolerance: Tolerance,
+    class_thresholds: Mapping[str, float] | None = None,
 ) -> Parity:
     """Compare the answers of two detectors on the same pictures.
 
     Args:
-        operating_point: of the reference.
+        operating_point, class_thresholds: of the reference.
     """
     alike = total = 0
     for pair in zip(reference.found, candidate.found, strict=True):
@@ -168,9 +170,10 @@ def compare(
             strong = one[one.scores >= tolerance.floor]
             total += len(strong)
             alike += _alike(strong, other, tolerance)
-    before = count(reference.matches, operating_point)
-    threshold = threshold_like(candidate.matches, reference.matches, operating_point)
-    after = count(candidate.matches, threshold)
+    point = operating_point, class_thresholds or {}
+    before = count(reference.matches, *point)
+    threshold, own = thresholds_like(candidate.matches, reference.matches, *point)
+    after = count(candidate.matches, threshold, own)
     parity = Parity(
         pictures=len(reference.found),
         detections=total,
@@ -186,6 +189,7 @@ def compare(
             _interval(before.resampled(), after.resampled()),
         ),
         operating_point=threshold,
+        class_thresholds=own,
         manifest=manifest,
         refused=(),
     )
@@ -206,14 +210,24 @@ def require(parity: Parity) -> None:
         )
 
 
-def record(card: BundleCard, parity: Parity) -> BundleCard:
-    """The card of what passed: its operating point, its AP, and all that the gate saw."""
+def record(card: BundleCard, parity: Parity, progress: Progress = SILENT) -> BundleCard:
+    """The card of what passed: its thresholds, its AP, and all that the gate saw.
+
+    A scaling was fitted to other scores, so it is left out.
+    """
+    if card.scaling is not None:
+        progress.note(
+            "note: the scaling of scores was fitted to other scores, and is left out; fit one "
+            "anew with `kit calibrate BUNDLE SRC --scores`"
+        )
     report = plain(parity)
     report.pop("refused")
     valid = {"ap": parity.ap.after, "ap50": parity.ap50.after, "manifest": parity.manifest}
     return replace(
         card,
         operating_point=parity.operating_point,
+        class_thresholds=parity.class_thresholds,
+        scaling=None,
         reports={"valid": valid, "parity": report},
     )
 

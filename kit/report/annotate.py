@@ -63,6 +63,7 @@ def annotate(
     save: Save = "json",
     drawn: bool = True,
     bit_depth: int | None = None,
+    scores: str = "raw",
     progress: Progress = SILENT,
 ) -> Annotations:
     """Detect on a picture, or all pictures below a folder.
@@ -73,6 +74,7 @@ def annotate(
         save: the table or dataset to write beside the drawn pictures.
         drawn: write the pictures with their boxes.
         bit_depth: bits really used by 16-bit pictures.
+        scores: what the detector's scores are, for the record.
 
     Raises:
         DataError: nothing there that could be read.
@@ -87,7 +89,7 @@ def annotate(
         rows = [as_plain(found, detector.classes) for found in result.found]
         failed = [{"picture": name, "error": why} for name, why in result.failed.items()]
         tiling = None if detector.tiling is None else plain(detector.tiling)
-        told = {"tiling": tiling, "pictures": rows, "failed": failed}
+        told = {"tiling": tiling, "scores": scores, "pictures": rows, "failed": failed}
         write_json(out / "detections.json", told)
     elif save == "csv":
         named = ((found.name, found.detections) for found in result.found)

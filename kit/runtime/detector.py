@@ -12,7 +12,7 @@ from kit.bundle import BundleCard
 from kit.errors import OutOfMemory, RunFailed
 from kit.runtime import contract
 from kit.runtime.fit import Fit, Window
-from kit.runtime.suppress import decode
+from kit.runtime.suppress import decode, reaching
 from kit.types import Detections, Picture, RawDetections, Result, Runner, Tiling
 
 EVALUATION_FLOOR = 0.001
@@ -62,7 +62,8 @@ class GraphDetector:
 
         Args:
             images: ``(H, W, 3)`` uint8 BGR each.
-            floor: lowest score returned; None takes the card's operating point.
+            floor: lowest score returned; None takes the card's operating point, class by class
+                where it has one for each.
             windows: the part of each picture to look at; boxes are in pixels of the whole one.
 
         Raises:
@@ -71,7 +72,6 @@ class GraphDetector:
             OutOfMemory: a batch is too large; the message holds one that fits.
             RunFailed: a later answer is not finite.
         """
-        floor = self.card.operating_point if floor is None else floor
         step = min(self.card.max_batch or len(images), self.fits or len(images)) or 1
         windows = [None] * len(images) if windows is None else windows
         results: list[Result] = []
@@ -105,9 +105,10 @@ class GraphDetector:
         raise OutOfMemory(error.what, where=error.where, fix=fix) from error
 
     def _batch(
-        self, images: Sequence[Picture], windows: Sequence[Window | None], floor: float
+        self, images: Sequence[Picture], windows: Sequence[Window | None], floor: float | None
     ) -> Iterator[Result]:
         fit, size = Fit(self.card.input), self.card.input.size
+        thresholds = self.card.thresholds if floor is None else (floor,)
         batch = np.empty((len(images), size, size, 3), np.uint8)
         placements, fit_ns = [], []
         for row, image, window in zip(batch, images, windows, strict=True):
@@ -123,7 +124,7 @@ class GraphDetector:
                 found = decode(
                     raw.boxes[index],
                     raw.scores[index],
-                    floor=floor,
+                    floor=min(thresholds),
                     cap=self.card.cap,
                     suppress=self.card.suppress,
                 )
@@ -133,6 +134,8 @@ class GraphDetector:
                     where=self._where,
                     fix="use a bundle of higher precision",
                 ) from error
+            if min(thresholds) < max(thresholds):
+                found = reaching(found, thresholds)
             found = Detections(placement.undo(found.xyxy), found.scores, found.labels)
             stages: Mapping[str, int] = {
                 "fit": fit_ns[index],

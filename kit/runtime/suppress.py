@@ -60,6 +60,19 @@ def decode(
     return Detections(chosen, np.clip(best, 0.0, 1.0), labels)  # half precision may end above 1
 
 
+def reaching(found: Detections, thresholds: Sequence[float]) -> Detections:
+    """What scores at least the threshold of its class, inclusive, in float32 like the scores.
+
+    Suppression never lets one class drop another's boxes, and the cap keeps the best, so this is
+    what remains of detections at any lower floor: counts at a threshold hold when it serves.
+
+    Args:
+        thresholds: ``(C,)`` by class.
+    """
+    lowest = np.asarray(thresholds, np.float32)
+    return found[found.scores >= lowest[found.labels]]
+
+
 def merge(parts: Sequence[Detections], *, iou: float, cap: int) -> Detections:
     """Put together what was found on several views of one picture.
 

@@ -11,6 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from doubles.graph import whole_picture_graph
 
 from kit.bundle import BundleCard, save_bundle
 from kit.cards import Input
@@ -26,41 +27,6 @@ sys.meta_path.insert(0, Absent())
 from kit.cli.root import main
 sys.exit(main(sys.argv[1:]))
 """
-
-
-def whole_picture_graph(size: int) -> bytes:
-    """Answers the whole input: as class 0 by brightness, as class 1 by darkness."""
-    pytest.importorskip("onnxruntime")
-    onnx = pytest.importorskip("onnx")
-    from onnx import TensorProto, helper, numpy_helper
-
-    def constant(name: str, value: Any, kind: Any = np.float32) -> Any:
-        return numpy_helper.from_array(np.asarray(value, kind), name)
-
-    nodes = [
-        helper.make_node("Cast", ["images"], ["float"], to=TensorProto.FLOAT),
-        helper.make_node("ReduceMean", ["float", "axes"], ["mean4"], keepdims=1),
-        helper.make_node("Squeeze", ["mean4", "last"], ["mean"]),
-        helper.make_node("Mul", ["mean", "scale"], ["bright"]),
-        helper.make_node("Sub", ["one", "bright"], ["dark"]),
-        helper.make_node("Concat", ["bright", "dark"], ["scores"], axis=2),
-        helper.make_node("Mul", ["mean", "zero"], ["nothing"]),
-        helper.make_node("Add", ["box", "nothing"], ["boxes"]),
-    ]
-    weights = [
-        constant("axes", [1, 2, 3], np.int64), constant("last", [2], np.int64),
-        constant("scale", 1 / 255), constant("one", 1), constant("zero", 0),
-        constant("box", [[[0, 0, size, size]]]),
-    ]  # fmt: skip
-    image = helper.make_tensor_value_info("images", TensorProto.UINT8, ["batch", size, size, 3])
-    outputs = [
-        helper.make_tensor_value_info("boxes", TensorProto.FLOAT, ["batch", 1, 4]),
-        helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["batch", 1, 2]),
-    ]
-    graph = helper.make_graph(nodes, "tiny", [image], outputs, weights)
-    opsets = [onnx.helper.make_opsetid("", 18)]
-    model = helper.make_model(graph, opset_imports=opsets, ir_version=9)
-    return bytes(model.SerializeToString())
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from kit.bundle import BundleCard
+from kit.cards import Input
 from kit.evaluate.coco import run
 from kit.evaluate.matches import Matches, match
-from kit.evaluate.operating import count, threshold_like
+from kit.evaluate.operating import (
+    Estimate,
+    at_operating_point,
+    at_point,
+    count,
+    threshold_like,
+    thresholds_like,
+)
 from kit.runtime.detector import EVALUATION_FLOOR
 
 
@@ -111,3 +120,43 @@ def test_resampled_sensitivity_is_around_it() -> None:
     drawn = found.resampled()
     assert drawn.mean() == pytest.approx(found.sensitivity, abs=0.01)
     assert np.array_equal(drawn, found.resampled())
+
+
+def test_at_the_operating_point_by_hand() -> None:
+    """Class a is shown from 0.8 on, its own threshold; b from 0.4 on, the card's."""
+    a = made([0.9, 0.8, 0.7], [True, False, True])["a"]
+    b = made([0.5, 0.3], [True, True])["a"]
+    card = BundleCard(
+        name="n", kind="onnx", family="f", model="m", architecture="x", licence="l",
+        classes=("a", "b"), input=Input(64), suppress=None, weights="w", files={},
+        operating_point=0.4, class_thresholds={"a": 0.8},
+    )  # fmt: skip
+    assert card.thresholds == (0.8, 0.4)
+    found = at_operating_point({"a": a, "b": b}, card)
+    assert (found.objects, found.shown, found.pictures) == (4, 3, 2)
+    assert (found.sensitivity.value, found.precision.value, found.fppi.value) == (0.5, 2 / 3, 0.5)
+    # both hits are on the first picture, the false one on the second
+    assert found.sensitivity.interval == (0.0, 1.0)
+    assert found.fppi.interval == (0.0, 1.0)
+
+
+def test_what_can_not_be_measured_is_none() -> None:
+    nothing = made([], [])
+    found = at_point(count(nothing, 0.5))
+    assert (found.precision.value, found.precision.interval) == (None, None)
+    assert found.sensitivity.value == 0.0
+    nothing["a"].objects[:] = 0
+    assert at_point(count(nothing, 0.5)).sensitivity == Estimate(None, None)
+
+
+def test_classes_get_thresholds_like_their_own() -> None:
+    rows = [(score, score % 3 > 0) for score in range(10, 99, 3)]
+    reference = {"a": of(rows)["a"], "b": of(rows)["a"], "c": of(rows)["a"]}
+    squeezed = {"a": of(rows, 0.5)["a"], "b": of(rows, 0.9)["a"], "c": of(rows)["a"]}
+    shared, own = thresholds_like(squeezed, reference, 0.4, {"a": 0.3, "b": 0.6})
+    before = count(reference, 0.4, {"a": 0.3, "b": 0.6})
+    after = count(squeezed, shared, own)
+    assert np.array_equal(before.hits, after.hits)
+    assert np.array_equal(before.false, after.false)
+    assert shared == pytest.approx(0.4), "of c alone, which is as it was"
+    assert own["a"] == pytest.approx(0.15, abs=0.02)

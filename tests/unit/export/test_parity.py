@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from kit.cards import ModelCard, load_card
+from kit.bundle import BundleCard, Scaling
+from kit.cards import Input, ModelCard, load_card
 from kit.data.dataset import Dataset
 from kit.errors import GateRefused, RunFailed
-from kit.export.parity import TOLERANCES, Parity, Tolerance, answers, compare, require
+from kit.export.parity import TOLERANCES, Parity, Tolerance, answers, compare, record, require
 from kit.pixels import encode_picture
+from kit.progress import Silent
 from kit.types import Detections, Example, Result
 
 
@@ -148,6 +151,45 @@ def test_scores_that_shrink_get_another_threshold(dataset: Dataset) -> None:
     assert parity.refused == ()
     assert 0.2 * 0.75 < parity.operating_point < 0.3 * 0.75 + 1e-6
     assert parity.sensitivity.after == parity.sensitivity.before == 1.0
+
+
+def test_a_class_with_its_own_threshold_keeps_one(dataset: Dataset) -> None:
+    """One class is squeezed more than the other; each threshold goes with its class."""
+    before = right(dataset)
+    after = [Detections(d.xyxy, d.scores * np.where(d.labels, 0.5, 0.9), d.labels) for d in before]
+    sides = [answers(_Says(each), dataset) for each in (before, after)]  # type: ignore[arg-type]
+    parity = compare(
+        *sides, manifest="m", operating_point=0.5, tolerance=Tolerance(1.0),
+        class_thresholds={"b": 0.8},
+    )  # fmt: skip
+    assert 0.42 * 0.9 < parity.operating_point <= 0.54 * 0.9 + 1e-6
+    assert 0.78 * 0.5 < parity.class_thresholds["b"] <= 0.9 * 0.5 + 1e-6
+    assert parity.sensitivity.difference == 0
+    card = replace(CARD, class_thresholds={"b": 0.8}, rule="f1 per class")
+    notes: list[str] = []
+    made = record(
+        replace(card, scaling=Scaling("temperature", temperature=2)), parity, _Notes(notes)
+    )
+    assert made.scaling is None, "it was fitted to other scores"
+    assert "kit calibrate" in notes[0]
+    assert made.class_thresholds == parity.class_thresholds
+    assert made.rule == "f1 per class"
+
+
+class _Notes(Silent):
+    """Keeps what is noted."""
+
+    def __init__(self, notes: list[str]) -> None:
+        self.notes = notes
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+CARD = BundleCard(
+    name="n", kind="onnx", family="f", model="m", architecture="x", licence="l",
+    classes=("a", "b"), input=Input(64), suppress=None, weights="w", files={},
+)  # fmt: skip
 
 
 def test_a_loss_of_sensitivity_is_refused_where_it_is_asked_for(dataset: Dataset) -> None:

@@ -59,6 +59,20 @@ def test_the_floor_is_the_operating_point_unless_given() -> None:
     assert [len(r.detections) for r in detector.detect([picture()], floor=0.95)] == [0]
 
 
+@pytest.mark.parametrize("shrink", [False, True])
+def test_a_class_is_shown_from_its_own_threshold_on(shrink: bool) -> None:
+    """Inclusive, in float32; a given floor is that of every class."""
+    card = replace(CARD, operating_point=0.1, class_thresholds={"b": 0.9})
+    assert len(GraphDetector(card, Fake(), shrink=shrink)(picture())) == 1
+    above = replace(card, class_thresholds={"b": float(np.nextafter(np.float32(0.9), 2))})
+    assert len(GraphDetector(above, Fake())(picture())) == 0
+    below = replace(CARD, operating_point=0.95, class_thresholds={"b": 0.2})
+    assert len(GraphDetector(below, Fake())(picture())) == 2
+    assert len(GraphDetector(below, Fake()).detect([picture()], floor=0.5)[0].detections) == 1
+    tiled = TiledDetector(GraphDetector(card, Fake()), Tiling(100))
+    assert (tiled.detect([picture(300, 100)])[0].detections.scores >= np.float32(0.9)).all()
+
+
 def test_batches_are_as_large_as_the_graph_takes() -> None:
     pictures = [picture(200 + i) for i in range(5)]
     for limit, batches in ((1, [1] * 5), (2, [2, 2, 1]), (None, [5])):
