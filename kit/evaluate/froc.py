@@ -137,8 +137,11 @@ def _curve(marks: _Marks, blocks: Iterator[NDArray[np.int64]], units: Units | No
     if len(np.unique(holding if units is None else units[holding])) < 2:
         why = "interval not measurable: only one unit holds any"
         return Curve(objects, pictures, _floats(value), (), (), score, None, ends, why)
-    bands = [percentile(column) for column in drawn.T]
-    low, high = zip(*(band for band in bands if band is not None), strict=True)
+    bands = [band for column in drawn.T if (band := percentile(column)) is not None]
+    if not bands:
+        why = "interval not measurable: no draw holds an object"
+        return Curve(objects, pictures, _floats(value), (), (), score, None, ends, why)
+    low, high = zip(*bands, strict=True)
     interval = percentile(drawn[:, ::_STEP].mean(axis=1))
     return Curve(objects, pictures, _floats(value), low, high, score, interval, ends)
 

@@ -165,6 +165,18 @@ def test_defined_answers(scene: Callable[..., Any]) -> None:
         Detections(np.array([[0, 0, 1, 1]]), np.array([np.nan]), np.array([0]))
 
 
+def test_no_draw_holds_an_object() -> None:
+    """Two of a thousand pictures hold the class, and the one draw misses both."""
+    objects = np.zeros(1000, int)
+    (row,) = next(intervals.draws(1000, resamples=1))
+    objects[np.flatnonzero(row == 0)[:2]] = 1
+    none = np.zeros((1, 0), bool)
+    marks = Matches(np.zeros(0), np.zeros(0, int), none, none, objects)
+    curve = froc({"rare": marks}, resamples=1).pooled
+    assert (curve.score, curve.interval, curve.low) == (0.0, None, ())
+    assert curve.why == "interval not measurable: no draw holds an object"
+
+
 def test_two_detections_of_one_object_and_a_centre_on_the_edge() -> None:
     truth = Detections.truth([[10, 10, 30, 30]], [0])
     example = Example("a.png", Path("a.png"), (60, 60), truth, np.zeros(1, np.uint8))
