@@ -87,20 +87,24 @@ def _tell(found: Detail, out: Output) -> None:
     from kit.report.scores import (
         FIGURE_HEADER,
         SHARE_HEADER,
-        brief_rate_rows,
         drawn_how,
         figure_rows,
-        rate_header,
+        mean_rows,
+        pooled_rate_rows,
         share_rows,
     )
 
     def table(title: str, header: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
         out.table(title, header, [[*map(show, row)] for row in rows])
 
-    out.print(f"{drawn_how(found)}; sensitivity and precision at {found.operating_point:.3g}\n")
+    out.print(f"{drawn_how(found)}; of the classes, BCa")
+    out.print(f"sensitivity and precision at a score of {found.operating_point:.3g} or more\n")
     table("all classes", FIGURE_HEADER, [row[1:] for row in figure_rows(found.figures)])
     table(f"of the {found.drawn_by}s", SHARE_HEADER, share_rows(found.shares))
-    table("FROC: false positives per picture", rate_header(), brief_rate_rows(found.froc))
+    header = ("false positives per picture", "sensitivity", "95 % interval", "n")
+    table("FROC, all classes", header, pooled_rate_rows(found.froc))
+    header = ("class", "mean sensitivity", "95 % interval", "n")
+    table("FROC, mean over these rates", header, mean_rows(found.froc))
     ends = found.froc.pooled.ends
     if ends < RATES[-1]:
         out.print(f"the curve ends at {ends:.3g} false positives per picture and keeps its value")

@@ -8,6 +8,10 @@ evaluator's is checked on every call: with each picture drawn once, AP must be t
 Two intervals are made of the draws: percentiles, and BCa, which corrects them for the draws' median
 not being the score and for their spread changing with it (Efron 1987, "Better bootstrap confidence
 intervals"), with the acceleration by jackknife.
+
+Nominal 95 % is a little less for small sets, simulated in the tests. With 40 pictures percentiles
+hold the true AP 86 % of the time and BCa 92 %, AP50 91 and 92 %; sensitivity is held 91 % with 20
+pictures.
 """
 
 from __future__ import annotations

@@ -35,8 +35,8 @@ SHARE_HEADER = ("what", "share", "95 % interval (Wilson)", "count", "n")
 
 
 def class_rows(report: EvalReport) -> list[list[str]]:
-    """A row a class, figures with their percentile intervals; ``objects`` is the n of all but
-    precision, whose n is the detections ``shown``."""
+    """A row a class, figures with their BCa intervals; ``objects`` is the n of all but precision,
+    whose n is the detections ``shown``."""
     if report.detail is None:
         return []
     found = report.detail
@@ -85,13 +85,22 @@ def rate_rows(froc: Froc) -> list[list[Cell]]:
     return rows
 
 
-def brief_rate_rows(froc: Froc) -> list[list[str]]:
-    """The same to two places, for a terminal."""
-    rows = []
-    for name, objects, *values, score, told in rate_rows(froc):
-        cells = ["-" if not isinstance(each, float) else f"{each:.2f}" for each in (*values, score)]
-        rows.append([str(name), str(objects), *cells, str(told).replace(" to ", "-")])
-    return rows
+def pooled_rate_rows(froc: Froc) -> list[list[Cell]]:
+    """A row a rate, of all classes: false positives per picture, sensitivity, interval, n."""
+    return [
+        [spoken_rate(rate), value, spoken(interval), froc.pooled.objects]
+        for rate, value, interval in froc.pooled.at_rates()
+    ]
+
+
+def mean_rows(froc: Froc) -> list[list[Cell]]:
+    """A row a class that has objects: class, mean sensitivity over the rates, interval, n."""
+    curves = [("all", froc.pooled), *froc.per_class.items()]
+    return [
+        [name, each.score, spoken(each.interval), each.objects]
+        for name, each in curves
+        if each.objects
+    ]
 
 
 def rate_header() -> list[str]:
@@ -108,7 +117,7 @@ def drawn_how(found: Detail) -> str:
 
 
 def _told(estimate: Estimate) -> str:
-    value, interval = estimate.value, estimate.percentile
+    value, interval = estimate.value, estimate.bca
     if value is None:
         return "-"
     return f"{value:.3f}" if interval is None else f"{value:.3f} {_brief(interval)}"

@@ -95,10 +95,11 @@ def test_intervals_hold_the_truth() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("pictures", [20, 60])
-def test_intervals_hold_the_truth_of_many_sets(pictures: int) -> None:
+@pytest.mark.parametrize(("pictures", "least"), [(20, 0.89), (60, 0.92)])
+def test_intervals_hold_the_truth_of_many_sets(pictures: int, least: float) -> None:
+    """Of few pictures less often than they say, which kit.evaluate.intervals tells."""
     for share in coverage(2000, pictures=pictures):
-        assert 0.92 <= share <= 0.97
+        assert least <= share <= 0.97
 
 
 def coverage(sets: int, pictures: int) -> tuple[float, float]:
@@ -144,3 +145,29 @@ def test_columns_are_named(scene: Callable[..., Any]) -> None:
     found = dict(zip(FIGURES, whole, strict=False))
     assert found["sensitivity"] == hits / summarize(evaluator, dataset).objects
     assert found["precision"] == hits / shown
+
+
+@pytest.mark.slow
+def test_intervals_of_ap_hold_the_truth(scene: Callable[..., Any]) -> None:
+    """The truth is the score of a set a hundred times as large from the same world. Percentiles of
+    AP hold it less often than they say; BCa mends most of that."""
+    how = {"objects": 8, "noise": 6, "classes": 2, "digits": 7}
+    truth = score(*scene(0, pictures=4000, **how))
+    held = np.zeros(4)
+    for seed in range(1, 301):
+        dataset, predictions = scene(seed, pictures=40, **how)
+        statistic = figures(match(run(dataset, predictions), dataset), 0.25)
+        redrawn = intervals.redraw(statistic, 40, resamples=500)
+        for place, known in enumerate((truth.ap, truth.ap50)):
+            drawn, without = redrawn.drawn[:, place], redrawn.without[:, place]
+            found = (
+                intervals.percentile(drawn),
+                intervals.bca(redrawn.whole[place], drawn, without),
+            )
+            for kind, ends in enumerate(found):
+                assert ends is not None
+                held[2 * place + kind] += ends[0] <= known <= ends[1]
+    shares = held / 300
+    assert (shares >= [0.82, 0.89, 0.87, 0.89]).all(), shares
+    assert (shares <= 0.985).all(), shares
+    assert shares[1] > shares[0], "BCa is worth its jackknife"
