@@ -67,7 +67,7 @@ def froc_plot(froc: Froc) -> str:
         if froc.pooled.sensitivity:
             label = _label("all classes" if several else "all", froc.pooled)
             axes.plot(GRID, froc.pooled.sensitivity, color=COLOURS[0], lw=2.2, label=label)
-            axes.legend(loc="lower right")
+            axes.legend(loc="upper left", bbox_to_anchor=(1, 1))  # beside it: curves go anywhere
         axes.set_xscale("log", base=2)
         axes.set_xticks(RATES, [spoken_rate(rate) for rate in RATES])
         axes.set(xlabel="false positives per picture", ylabel="sensitivity", ylim=(0, 1.02))
