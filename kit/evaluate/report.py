@@ -6,14 +6,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from kit.binding import bind, plain
 from kit.bundle import Bundle
 from kit.data.dataset import Dataset
 from kit.data.doctor import usable
 from kit.data.findings import require_read
 from kit.errors import DataError
+from kit.evaluate.centre import match_centres
 from kit.evaluate.coco import Scores, run, summarize
-from kit.evaluate.intervals import Resampled, resample
+from kit.evaluate.detail import Detail, detail
+from kit.evaluate.froc import MatchBy, froc
+from kit.evaluate.intervals import RESAMPLES, Resampled, resample, units_of
 from kit.evaluate.matches import match
 from kit.files import read_json, write_json
 from kit.pixels import read_picture
@@ -27,14 +32,17 @@ class EvalReport(Scores):
     """COCO figures of one bundle on one split.
 
     Attributes:
-        interval: 95 % bootstrap intervals over pictures, ``{"ap": (low, high), "ap50": ...}``;
-            empty where there is no object to find.
+        interval: 95 % percentile bootstrap intervals over patients where the dataset names them,
+            else pictures, ``{"ap": (low, high), "ap50": ...}``; empty where there is no object to
+            find, or but one patient or picture.
         backend, provider, device: what ran it, as the engine itself reports.
         precision: of the bundle.
         bundle: its name. bundle_sha256, manifest_sha256: what exactly was measured on what.
         dataset, split: by name.
         floor: lowest score that was asked for.
         tiling: how pictures were cut; None where each was looked at as a whole.
+        detail: every figure with its intervals, FROC, and what a comparison needs; None where only
+            the scores were asked for.
     """
 
     interval: Mapping[str, tuple[float, float]]
@@ -49,6 +57,7 @@ class EvalReport(Scores):
     split: str
     floor: float = EVALUATION_FLOOR
     tiling: Tiling | None = None
+    detail: Detail | None = None
 
     def save(self, path: Path) -> None:
         write_json(path, plain(self))
@@ -89,9 +98,13 @@ def evaluate(
     *,
     progress: Progress = SILENT,
     floor: float = EVALUATION_FLOOR,
+    match_by: MatchBy | None = None,
 ) -> EvalReport:
     """The report of :func:`measure`."""
-    return measure(detector, bundle, dataset, split, progress=progress, floor=floor).report
+    measured = measure(
+        detector, bundle, dataset, split, progress=progress, floor=floor, match_by=match_by
+    )
+    return measured.report
 
 
 def measure(
@@ -102,6 +115,8 @@ def measure(
     *,
     progress: Progress = SILENT,
     floor: float = EVALUATION_FLOOR,
+    match_by: MatchBy | None = None,
+    resamples: int = RESAMPLES,
 ) -> Measurement:
     """Detect on every picture of a split and score the result.
 
@@ -110,6 +125,8 @@ def measure(
         dataset: the whole of it; boxes without an area (see ``kit data check``) are left out.
         split: which pictures.
         floor: lowest score asked for; a higher one is quicker and cuts the curve's tail off.
+        match_by: work out the report's detail too, with FROC matched by this rule; None leaves it.
+        resamples: draws of the bootstrap.
 
     Raises:
         DataError: no such split, no picture in it, classes that are not the bundle's, or pictures
@@ -127,11 +144,24 @@ def measure(
         picture = read_picture(example.path, bit_depth=dataset.bit_depth)
         found.append(detector.detect([picture], floor=floor)[0].detections)
     evaluator = run(chosen, found)
-    scores = summarize(evaluator, chosen)
-    resampled = resample(match(evaluator, chosen), scores)
+    scores, matches = summarize(evaluator, chosen), match(evaluator, chosen)
+    units, more = units_of(chosen.groups), None
+    if match_by is None:
+        resampled = resample(matches, scores, units=units, resamples=resamples)
+    else:
+        marks = matches if match_by == "iou" else match_centres(chosen, found)
+        more, resampled = detail(
+            matches,
+            scores,
+            froc(marks, match_by, units=units, resamples=resamples),
+            operating_point=bundle.card.operating_point,
+            units=units,
+            resamples=resamples,
+        )
+    several = len(chosen if units is None else np.unique(units)) > 1
     report = EvalReport(
         **vars(scores),
-        interval=resampled.interval(),
+        interval=resampled.interval() if several else {},
         backend=detector.backend,
         provider=detector.runner.provider,
         device=detector.runner.device,
@@ -143,6 +173,7 @@ def measure(
         split=split,
         floor=floor,
         tiling=detector.tiling,
+        detail=more,
     )
     return Measurement(report, chosen.ids, found, resampled)
 

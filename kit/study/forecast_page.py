@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kit.binding import plain
-from kit.evaluate.intervals import RESAMPLES
 from kit.files import write_json
 from kit.report.html import write_html
 from kit.report.markdown import write_markdown
@@ -15,6 +14,7 @@ from kit.report.plots import png, svg
 from kit.study.forecast import BELOW, EVIDENCE, HORIZON, RISE, Estimate, Forecast
 from kit.study.forecast_plot import forecast_plot
 from kit.study.power_law import Curves
+from kit.study.results import RESAMPLES
 from kit.study.series import Series
 
 Told = Sequence[tuple[Series, Forecast, Curves | None]]

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from kit.evaluate.intervals import RESAMPLES
 from kit.evaluate.paired import LENT
 from kit.files import write_json
 from kit.progress import SILENT, Progress
@@ -20,7 +19,7 @@ from kit.study.account import Account, account, record
 from kit.study.cell import Cell
 from kit.study.compared import ALPHA, Row
 from kit.study.plots import dots, has_curves, learning_curves, sample_curves
-from kit.study.results import Finished
+from kit.study.results import RESAMPLES, Finished
 from kit.study.samples import samples
 from kit.study.study import Grid, Study
 from kit.study.winner import ONE_SEED, Latencies

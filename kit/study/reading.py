@@ -16,12 +16,12 @@ from kit.data.manifest import Manifest, require_same_manifest
 from kit.data.source import open_source
 from kit.errors import DataError
 from kit.evaluate.coco import Scores, run, summarize
-from kit.evaluate.intervals import Resampled, resample
+from kit.evaluate.intervals import Resampled, resample, units_of
 from kit.evaluate.matches import match
 from kit.evaluate.paired import Repeated, Usual, usual
 from kit.progress import SILENT, Progress
 from kit.study.cell import Cell, Setting
-from kit.study.results import Finished
+from kit.study.results import RESAMPLES, Finished
 from kit.types import Detections
 
 
@@ -226,7 +226,8 @@ def _pool(seed: int, cells: Sequence[Finished], dataset: Dataset, whole: Manifes
         raise DataError(f"the folds of seed {seed} don't cover its pictures", where=dataset.source)
     evaluator = run(dataset, [found[id_] for id_ in dataset.ids])
     scores = summarize(evaluator, dataset)
-    resampled = resample(match(evaluator, dataset), scores)
+    units = units_of(dataset.groups)
+    resampled = resample(match(evaluator, dataset), scores, units=units, resamples=RESAMPLES)
     return Trial(seed, tuple(cells), scores, resampled, whole.sha256)
 
 

@@ -24,6 +24,9 @@ from kit.types import Detections
 
 CELLS, RESULT, TEST = "cells", "result.json", "test.npz"
 
+RESAMPLES = 1000
+"""Rows of test scores a cell holds: cells of a study that goes on must pair with those it has."""
+
 
 @dataclass(frozen=True)
 class Result:

@@ -27,7 +27,7 @@ from kit.finetune.state import Standing
 from kit.finetune.train import train
 from kit.progress import Label, Progress
 from kit.study.lock import locked
-from kit.study.results import Finished, Result, save
+from kit.study.results import RESAMPLES, Finished, Result, save
 from kit.study.tasks import FAILURE, LOG, Datasets, read_task, ready
 
 ENERGY = "energy.json"
@@ -95,7 +95,9 @@ def work(directory: Path, machine: Machine, progress: Progress, *, alone: bool =
     else:
         bundle = train(found.job, run, machine, resume=begun, progress=progress, on_epoch=tell)
     detector = door.open(bundle, device=machine.device, threads=machine.threads)
-    measured = measure(detector, bundle, found.dataset, "test", progress=progress)
+    measured = measure(
+        detector, bundle, found.dataset, "test", progress=progress, resamples=RESAMPLES
+    )
     history = read_json(run / "history.json", "a learning curve", error=DataError)
     training = bundle.card.training
     result = Result(

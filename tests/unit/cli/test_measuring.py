@@ -74,6 +74,54 @@ def test_evaluate(place: Path) -> None:
     assert "exists already" in again.stderr
 
 
+def test_evaluate_tells_how_sure_each_figure_is(place: Path) -> None:
+    data = answer(place, "evaluate", "bundle", "data", "--match", "centre", "--page", "e.html")
+    found = data["detail"]
+    assert (found["drawn_by"], found["units"], found["resamples"]) == ("picture", 4, 2000)
+    assert found["figures"]["sensitivity"]["n"] == 4
+    assert found["figures"]["precision"]["value"] == 1.0
+    assert set(found["per_class"]) == {"bright", "dark"}
+    assert found["shares"]["every_object_found"] | {"interval": 0} == {
+        "count": 4, "n": 4, "interval": 0,
+    }  # fmt: skip
+    assert found["froc"]["match"] == "centre"
+    assert found["froc"]["pooled"]["score"] == 1.0
+    page = (place / "e.html").read_text()
+    assert page.count("<svg") == 1
+    assert "its centre lies in the box" in page
+    assert "http" not in page.replace("http-equiv", "")
+    told = kit(place, "evaluate", "bundle", "data").stdout
+    for words in ("4 pictures drawn anew 2000 times", "Wilson", "1/8", "no false positive"):
+        assert words in told
+
+
+def test_a_worse_detector_is_refused(place: Path) -> None:
+    answer(place, "evaluate", "bundle", "data", "--out", "sees.json")
+    answer(place, "evaluate", "bundle", "data", "--backend", "null", "--out", "sees-nothing.json")
+    words = ("compare", "sees.json", "sees-nothing.json")
+    found = answer(place, *words)
+    assert [each["verdict"] for each in found["changes"]] == ["worse"] * 3 + ["not measurable"]
+    refused = kit(place, *words, "--refuse-worse", "--json", "-")
+    assert refused.returncode == 3
+    assert "is worse than" in refused.stderr
+    assert json.loads(refused.stdout) == found, "what was seen is written all the same"
+    for allowed in (
+        ("compare", "sees-nothing.json", "sees.json", "--refuse-worse"),
+        ("compare", "sees.json", "sees.json", "--refuse-worse"),
+        (*words, "--refuse-worse", "--margin", "1"),
+    ):
+        assert kit(place, *allowed).returncode == 0
+    for wrong in (
+        (*words, "--margin", "2"),
+        (*words, "--refuse-worse", "--figure", "precision"),
+        ("compare", "sees.json", "bundle/card.json"),
+        ("compare", "sees.json", "nowhere.json"),
+    ):
+        done = kit(place, *wrong)
+        assert done.returncode == 2, done.stderr
+        assert "Traceback" not in done.stderr
+
+
 def test_evaluate_with_nothing_found(place: Path) -> None:
     data = answer(place, "evaluate", "bundle", "data", "--backend", "null")
     assert (data["ap50"], data["backend"], data["provider"]) == (0.0, "null", "null")

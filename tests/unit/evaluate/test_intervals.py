@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from kit.evaluate import intervals
 from kit.evaluate.coco import run, score, summarize
 from kit.evaluate.matches import match
+from kit.evaluate.weighted import class_scores, mean_over_classes
 
 
 @settings(
@@ -42,7 +43,7 @@ def test_a_draw_is_the_evaluators_score_of_those_pictures(scene: Callable[..., A
     classes = [each for each in match(evaluator, dataset).values() if each.objects.any()]
     drawn = np.random.default_rng(0).integers(0, 10, (5, 10))
     weights = np.stack([np.bincount(row, minlength=10) for row in drawn])
-    ours = intervals._mean(intervals._scores(classes, weights))
+    ours = mean_over_classes(class_scores(classes, weights))
     for row, mine in zip(drawn, ours, strict=True):
         picked = dataset.select(np.sort(row))
         theirs = score(picked, [predictions[i] for i in np.sort(row)])
