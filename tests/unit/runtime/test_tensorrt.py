@@ -9,6 +9,7 @@ from __future__ import annotations
 import _thread
 import gc
 import json
+import signal
 import sys
 import threading
 import time
@@ -328,6 +329,7 @@ def test_a_build_that_fails_ends_with_its_log(gpu: Gpu, bundle_at: Callable[...,
 
 def test_a_build_heeds_ctrl_c(gpu: Gpu, bundle_at: Callable[..., Bundle]) -> None:
     bundle = bundle_at()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is off
 
     def press(step: int) -> None:
         if step == 0:
@@ -335,8 +337,11 @@ def test_a_build_heeds_ctrl_c(gpu: Gpu, bundle_at: Callable[..., Bundle]) -> Non
             time.sleep(0.6)
 
     gpu.faults.on_step = press
-    with pytest.raises(KeyboardInterrupt):
-        made(bundle)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            made(bundle)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert gpu.seen.steps == 1  # TensorRT was told at its first step
     assert not (cache_folder() / "engines").exists()
 
