@@ -10,6 +10,9 @@ with --per-class); f1 takes the best F1. The new bundle has the same weights; `k
 what scores as much. A rule that can't be met ends with exit code 3, tells what can be reached, and
 writes nothing.
 
+--watch fits what training pictures look like to the detector: from then on every result says
+whether a picture looks like them, and `kit detect` warns when a stream's no longer do.
+
 --scores fits a scaling, by which a score tells how often it is right; `kit detect --calibrated`
 applies it. Which boxes are shown stays by raw scores. Only the valid split is looked at: measure on
 test, once, when everything is chosen.
@@ -53,6 +56,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         choices=["temperature", "isotonic"],
         help="fit a scaling of scores: one number, or a curve, which wants hundreds of detections",
     )
+    parser.add_argument(
+        "--watch",
+        nargs="?",
+        choices=["mahalanobis", "neighbours"],
+        const="mahalanobis",
+        help="let the bundle tell pictures that are unlike those of training: by Mahalanobis' "
+        "distance (default), or to the nearest ones",
+    )
     parser.add_argument("--page", type=Path, metavar="PATH", help="write an HTML page of it here")
     add_engine(parser)
     add_out(parser, "directory of the new bundle")
@@ -65,7 +76,10 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
     from kit.bundle import open_bundle, save_bundle
     from kit.evaluate.rules import choose, parse_rule
     from kit.evaluate.valid import matched, valid_pictures
+    from kit.evaluate.watch import fitted
     from kit.files import refuse_existing
+    from kit.runtime.watch import FILE as WATCH
+    from kit.runtime.watch import facts, pack
 
     _require_sense(args)
     rule = None if args.rule is None else parse_rule(args.rule)
@@ -85,7 +99,19 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
     if args.scores is not None:
         card, gain = _with_scaling(card, matches, args.scores, valid.manifest.sha256)
         _print_gain(card, gain, out)
-    files = {name: bundle.directory / name for name in bundle.card.files}
+    files: dict[str, Path | bytes] = {
+        name: bundle.directory / name for name in bundle.card.files if name != WATCH
+    }
+    if args.watch is not None:
+        watch = fitted(detector, bundle, args.source, valid, method=args.watch, progress=out)
+        card = replace(card, watch=facts(watch))
+        files[WATCH] = pack(watch)
+        out.print(
+            f"watch: flags {watch.alarms:.1%} of valid pictures that did not set its threshold, "
+            f"n = {len(valid.pictures)}"
+        )
+    elif card.watch:
+        files[WATCH] = bundle.directory / WATCH
     made = save_bundle(args.out, card, files)
     out.print(f"{made.card.precision} {made.card.kind}, {made.card.licence} -> {made.directory}")
     if args.page is not None:
@@ -105,6 +131,7 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
         "operating_point": card.operating_point,
         "class_thresholds": dict(card.class_thresholds),
         "chosen": None if choice is None else card.reports["operating_point"],
+        "watch": dict(card.watch) or None,
         "scaling": None if args.scores is None else card.reports["scaling"],
     }
 
@@ -112,9 +139,10 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
 def _require_sense(args: argparse.Namespace) -> None:
     from kit.errors import UsageError
 
-    if args.rule is None and args.scores is None:
+    if args.rule is None and args.scores is None and args.watch is None:
         raise UsageError(
-            "what to calibrate?", fix="give --rule sensitivity=0.95, fppi=0.5 or f1, or --scores"
+            "what to calibrate?",
+            fix="give --rule sensitivity=0.95, fppi=0.5 or f1, --scores, or --watch",
         )
     if args.per_class and args.rule is None:
         raise UsageError("is for a rule", where="--per-class", fix="give --rule too")

@@ -50,7 +50,7 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
     from kit.bundle import open_bundle
     from kit.cli.data import tell_notes
     from kit.data.source import open_source
-    from kit.evaluate.report import evaluate
+    from kit.evaluate.report import measure
     from kit.files import refuse_existing
     from kit.report.scores import CLASS_HEADER, class_rows
 
@@ -61,7 +61,8 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
     dataset = open_source(args.source, progress=out)
     tell_notes(dataset, out)
     detector = open_detector(args, bundle, out, tiling=args.tile)
-    report = evaluate(detector, bundle, dataset, args.split, progress=out, match_by=args.match)
+    measured = measure(detector, bundle, dataset, args.split, progress=out, match_by=args.match)
+    report = measured.report
     out.print(f"{report.backend} ({report.provider}) on {report.device}")
     tiled = "" if report.tiling is None else f", {report.tiling}"
     title = f"{report.bundle} on {report.dataset} {report.split}, {report.images} pictures{tiled}"
@@ -73,10 +74,15 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
         report.save(args.out)
         out.print(f"report: {args.out}")
     if args.page is not None:
+        from kit.data.doctor import usable
+        from kit.report import anatomy
         from kit.report.evaluation import tell
         from kit.report.html import write_html
 
-        write_html(args.page, tell(report))
+        whole = usable(dataset)
+        chosen = whole.select(whole.split(args.split))
+        errors = anatomy.tell(chosen, measured.found, bundle.card.operating_point)
+        write_html(args.page, tell(report, errors))
         out.print(f"page: {args.page}")
     return plain(report)
 
@@ -98,7 +104,8 @@ def _tell(found: Detail, out: Output) -> None:
         out.table(title, header, [[*map(show, row)] for row in rows])
 
     out.print(f"{drawn_how(found)}; of the classes, BCa")
-    out.print(f"sensitivity and precision at a score of {found.operating_point:.3g} or more\n")
+    own = ", or its class's own" if found.class_thresholds else ""
+    out.print(f"sensitivity and precision at a score of {found.operating_point:.3g}{own} or more\n")
     table("all classes", FIGURE_HEADER, [row[1:] for row in figure_rows(found.figures)])
     table(f"of the {found.drawn_by}s", SHARE_HEADER, share_rows(found.shares))
     header = ("false positives per picture", "sensitivity", "95 % interval", "n")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -79,7 +79,8 @@ class Detail:
     Attributes:
         drawn_by, units: what was drawn anew, and how many of them there are.
         resamples: how often.
-        operating_point: score from which a detection counts for sensitivity and precision.
+        operating_point: score from which a detection counts for sensitivity and precision;
+            class_thresholds: of classes that have one of their own.
         figures: of all classes: means of AP, and the pooled sensitivity and precision.
         per_class: the same of each class.
         shares: of units, at the operating point, with Wilson's intervals.
@@ -96,6 +97,7 @@ class Detail:
     shares: Mapping[str, Share]
     froc: Froc
     paired: Paired
+    class_thresholds: Mapping[str, float] = field(default_factory=dict)
 
 
 def detail(
@@ -104,6 +106,7 @@ def detail(
     froc: Froc,
     *,
     operating_point: float,
+    class_thresholds: Mapping[str, float] | None = None,
     units: Units | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
@@ -113,14 +116,14 @@ def detail(
     Args:
         matches: by class, see :func:`kit.evaluate.matches.match`.
         scores: of the same detections.
-        operating_point: of the bundle's card.
+        operating_point, class_thresholds: of the bundle's card.
         units: patients; None where they are not known.
 
     Returns:
         The detail, and AP and AP50 drawn anew.
     """
     redrawn = redraw(
-        figures(matches, operating_point),
+        figures(matches, operating_point, class_thresholds),
         scores.images,
         units=units,
         resamples=resamples,
@@ -128,7 +131,7 @@ def detail(
     )
     require_evaluators(redrawn.whole[0], redrawn.whole[1], scores)
     own = np.arange(scores.images) if units is None else units
-    _, shown, objects = _counts(matches, operating_point)
+    _, shown, objects = _counts(matches, operating_point, class_thresholds)
     rows: list[Mapping[str, Estimate]] = []
     for place in range(len(matches) + 1):
         bases = (objects[place], objects[place], objects[place], shown[place])
@@ -144,9 +147,10 @@ def detail(
         units=len(redrawn.without),
         resamples=len(redrawn.drawn),
         operating_point=operating_point,
+        class_thresholds=dict(class_thresholds or {}),
         figures=rows[0],
         per_class=dict(zip(matches, rows[1:], strict=True)),
-        shares=shares(count(matches, operating_point), units),
+        shares=shares(count(matches, operating_point, class_thresholds), units),
         froc=froc,
         paired=_paired(redrawn, _digest(scores.images, units, resamples, seed)),
     )
@@ -155,11 +159,13 @@ def detail(
     return found, Resampled(rows_of[:, 0], rows_of[:, 1])
 
 
-def figures(matches: Mapping[str, Matches], threshold: float) -> Statistic:
+def figures(
+    matches: Mapping[str, Matches], threshold: float, own: Mapping[str, float] | None = None
+) -> Statistic:
     """``(b, P) -> (b, 4 (C + 1))``: :data:`FIGURES` of all classes, then of each."""
     known = [place for place, each in enumerate(matches.values()) if each.objects.any()]
     classes = [each for each in matches.values() if each.objects.any()]
-    hits, shown, objects = _counts(matches, threshold)
+    hits, shown, objects = _counts(matches, threshold, own)
 
     def statistic(weights: NDArray[np.int64]) -> NDArray[np.float64]:
         curves = np.full((len(matches), len(weights), 2), np.nan)
@@ -181,9 +187,11 @@ def unpack(rows: str) -> NDArray[np.float64]:
     return np.frombuffer(base64.b64decode(rows), "<f4").astype(np.float64)
 
 
-def _counts(matches: Mapping[str, Matches], threshold: float) -> Sequence[NDArray[np.int64]]:
+def _counts(
+    matches: Mapping[str, Matches], threshold: float, own: Mapping[str, float] | None
+) -> Sequence[NDArray[np.int64]]:
     """Hits, detections shown and objects, each ``(C + 1, P)``: of all classes, then of each."""
-    found = [count({name: each}, threshold) for name, each in matches.items()]
+    found = [count({name: each}, threshold, own) for name, each in matches.items()]
     columns = (
         [each.hits for each in found],
         [each.hits + each.false for each in found],

@@ -155,6 +155,7 @@ def measure(
             scores,
             froc(marks, match_by, units=units, resamples=resamples),
             operating_point=bundle.card.operating_point,
+            class_thresholds=bundle.card.class_thresholds,
             units=units,
             resamples=resamples,
         )

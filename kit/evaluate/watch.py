@@ -12,8 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from kit.bundle import Bundle
 from kit.data.dataset import Dataset
+from kit.data.doctor import usable
+from kit.data.source import open_source
 from kit.errors import DataError
+from kit.evaluate.valid import Valid
 from kit.pixels import read_picture
 from kit.progress import SILENT, Progress
 from kit.runtime.quality import SAYS, Quality, quality
@@ -61,6 +65,34 @@ def looks(
         features.append(result.features)
         qualities.append(quality(picture))
     return Looks(np.array(features, np.float32), qualities)
+
+
+def fitted(
+    detector: Detector,
+    bundle: Bundle,
+    source: str | None,
+    valid: Valid,
+    *,
+    method: Method = "mahalanobis",
+    progress: Progress = SILENT,
+) -> Watch:
+    """Fit a watch on the train split of what the bundle was trained on.
+
+    Args:
+        source: None takes the dataset the card records.
+        valid: pictures that set the threshold.
+
+    Raises:
+        DataError: the pictures can't be read, are too few, or the graph has no features.
+    """
+    dataset = usable(open_source(source or str(bundle.card.dataset["source"]), progress=progress))
+    train = dataset.take(dataset.manifest(dataset.split("train"), rule="the train split"))
+    label = "looking at {} pictures".format
+    return fit(
+        looks(detector, train, label=label("train"), progress=progress),
+        looks(detector, valid.pictures, label=label("valid"), progress=progress),
+        method=method,
+    )
 
 
 def fit(

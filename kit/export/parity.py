@@ -213,8 +213,13 @@ def require(parity: Parity) -> None:
 def record(card: BundleCard, parity: Parity, progress: Progress = SILENT) -> BundleCard:
     """The card of what passed: its thresholds, its AP, and all that the gate saw.
 
-    A scaling was fitted to other scores, so it is left out.
+    A scaling was fitted to other scores, a watch to other features, so they are left out.
     """
+    if card.watch:
+        progress.note(
+            "note: the watch was fitted to other features, and is left out; fit one anew with "
+            "`kit calibrate BUNDLE SRC --watch`"
+        )
     if card.scaling is not None:
         progress.note(
             "note: the scaling of scores was fitted to other scores, and is left out; fit one "
@@ -228,6 +233,7 @@ def record(card: BundleCard, parity: Parity, progress: Progress = SILENT) -> Bun
         operating_point=parity.operating_point,
         class_thresholds=parity.class_thresholds,
         scaling=None,
+        watch={},
         reports={"valid": valid, "parity": report},
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from matplotlib.figure import Figure as Drawing
 
 from kit.errors import DataError
@@ -29,8 +31,11 @@ MOST_CURVES = 6
 """Classes drawn beside the pooled curve; more could not be told apart."""
 
 
-def tell(report: EvalReport) -> Page:
+def tell(report: EvalReport, errors: Sequence[Section] = ()) -> Page:
     """The page of a report that has its detail.
+
+    Args:
+        errors: what the detector gets wrong, see :mod:`kit.report.anatomy`.
 
     Raises:
         DataError: it has none.
@@ -43,6 +48,7 @@ def tell(report: EvalReport) -> Page:
         _shares(found),
         Plot("FROC", froc_plot(found.froc), _caption(found)),
         _rates(found),
+        *errors,
         _what(report),
         Text("Use", ["For research only: this detector is not a medical device."]),
     ]

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 
-def whole_picture_graph(size: int, gain: float = 1) -> bytes:
+def whole_picture_graph(size: int, gain: float = 1, *, features: bool = False) -> bytes:
     """Answers the whole input: as class 0 by brightness, as class 1 by darkness; ``gain`` makes it
-    brighter."""
+    brighter. Its features, where wanted, are the mean of all values and of the first column."""
     pytest.importorskip("onnxruntime")
     onnx = pytest.importorskip("onnx")
     from onnx import TensorProto, helper, numpy_helper
@@ -38,6 +38,20 @@ def whole_picture_graph(size: int, gain: float = 1) -> bytes:
         helper.make_tensor_value_info("boxes", TensorProto.FLOAT, ["batch", 1, 4]),
         helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["batch", 1, 2]),
     ]
+    if features:
+        nodes += [
+            helper.make_node("Slice", ["float", "from", "to", "across"], ["column"]),
+            helper.make_node("ReduceMean", ["column", "axes"], ["side"], keepdims=0),
+            helper.make_node("ReduceMean", ["float", "axes"], ["all"], keepdims=0),
+            helper.make_node("Unsqueeze", ["side", "second"], ["side1"]),
+            helper.make_node("Unsqueeze", ["all", "second"], ["all1"]),
+            helper.make_node("Concat", ["all1", "side1"], ["features"], axis=1),
+        ]
+        weights += [
+            constant("from", [0], np.int64), constant("to", [1], np.int64),
+            constant("across", [2], np.int64), constant("second", [1], np.int64),
+        ]  # fmt: skip
+        outputs.append(helper.make_tensor_value_info("features", TensorProto.FLOAT, ["batch", 2]))
     graph = helper.make_graph(nodes, "tiny", [image], outputs, weights)
     opsets = [onnx.helper.make_opsetid("", 18)]
     model = helper.make_model(graph, opset_imports=opsets, ir_version=9)

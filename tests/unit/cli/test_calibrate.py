@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -235,3 +236,37 @@ def test_a_mistake_is_one_message_and_leaves_nothing(
     told = capsys.readouterr()
     assert complaint in told.err
     assert sorted(place.iterdir()) == before
+
+
+def test_a_watch_travels_with_the_bundle_and_speaks_up(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    card = open_bundle(place / "bundle").card
+    whole = {"model.onnx": whole_picture_graph(64, features=True)}
+    save_bundle(place / "seeing", replace(card, weights="model.onnx"), whole)
+    shades = np.random.default_rng(0).integers(100, 140, 60).tolist()
+    for split, values in (("train", shades[:30]), ("valid", shades[30:])):
+        write_split(place / "many", split, [(value, 0) for value in values])
+    (place / "many/data.yaml").write_text(
+        "train: train/images\nvalid: valid/images\nnames: [bright, dark]\n"
+    )
+    told = answer(capsys, "calibrate", "seeing", "many", "--watch", "--out", "watching")
+    assert told["watch"]["method"] == "mahalanobis"
+    assert 0 <= told["watch"]["alarms"] < 0.2
+    cv2.imwrite("like.png", np.full((60, 90, 3), 120, np.uint8))
+    cv2.imwrite("unlike.png", np.full((60, 90, 3), 250, np.uint8))
+    for name, unlike in (("like", False), ("unlike", True)):
+        out = f"seen-{name}"
+        assert main(["detect", "watching", f"{name}.png", "--out", out, "--json", "-"]) == 0
+        [picture] = json.loads(capsys.readouterr().out)["pictures"]
+        assert picture["watched"]["unlike"] is unlike
+    # another step keeps it, a new fit replaces it
+    answer(capsys, "calibrate", "watching", "many", "--rule", "f1", "--out", "both")
+    assert open_bundle(place / "both").card.watch == open_bundle(place / "watching").card.watch
+    answer(capsys, "calibrate", "both", "many", "--watch", "neighbours", "--out", "anew")
+    assert open_bundle(place / "anew").card.watch["method"] == "neighbours"
+    assert open_bundle(place / "anew").card.rule == "f1"
+    assert main(["calibrate", "bundle", "many", "--watch", "--out", "blind"]) == 2
+    assert "tells no features" in capsys.readouterr().err
+    assert main(["calibrate", "seeing", "data", "--watch", "--out", "sparse"]) == 2
+    assert "no split 'train'" in capsys.readouterr().err
