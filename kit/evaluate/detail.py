@@ -210,6 +210,8 @@ def _estimate(redrawn: Redrawn, column: int, base: NDArray[Any]) -> Estimate:
     if holding < 2:  # drawn anew it could only be itself, which would look like certainty
         return Estimate(value, n, why="interval not measurable: only one unit holds any")
     drawn, without = redrawn.drawn[:, column], redrawn.without[:, column]
+    if np.nanmin(drawn) == np.nanmax(drawn):  # as where all of a few objects are found
+        return Estimate(value, n, why="interval not measurable: every draw gives the same")
     return Estimate(value, n, percentile(drawn), bca(value, drawn, without))
 
 

@@ -143,6 +143,9 @@ def _curve(marks: _Marks, blocks: Iterator[NDArray[np.int64]], units: Units | No
         return Curve(objects, pictures, _floats(value), (), (), score, None, ends, why)
     low, high = zip(*bands, strict=True)
     interval = percentile(drawn[:, ::_STEP].mean(axis=1))
+    if interval is not None and interval[0] == interval[1]:  # would look like certainty
+        why = "interval not measurable: every draw gives the same"
+        return Curve(objects, pictures, _floats(value), low, high, score, None, ends, why)
     return Curve(objects, pictures, _floats(value), low, high, score, interval, ends)
 
 

@@ -152,7 +152,8 @@ def test_defined_answers(scene: Callable[..., Any]) -> None:
     none = [Detections.empty() for _ in predictions]
     blind = froc(matched(dataset, none, "iou"), resamples=9).pooled
     assert set(blind.sensitivity) == {0.0}
-    assert (blind.score, blind.interval, blind.ends) == (0.0, (0.0, 0.0), 0.0)
+    assert (blind.score, blind.interval, blind.ends) == (0.0, None, 0.0)
+    assert blind.why == "interval not measurable: every draw gives the same"
     empty, found = scene(35, pictures=3, objects=0)
     nothing = froc(matched(empty, found, "iou"), resamples=9).pooled
     assert (nothing.score, nothing.sensitivity) == (None, ())
