@@ -1,10 +1,11 @@
-"""Check that a bundle is whole and, with a public key, who made it.
+"""Check that a bundle is whole: every file is the one its card names; and, with a key, who made it.
 
     kit verify runs/bccd/onnx
     kit verify runs/bccd/onnx --key public.pem
 
-Every verb checks the digests when it opens a bundle; this one says what it found. With --key (or
-KIT_PUBLIC_KEY) a bundle that is not signed by that key is refused.
+Exit code 0 means so; else the message names the file. The digest printed is that of card.json; it
+vouches for the whole bundle, so compare it with the one its maker told you, or let the maker sign
+it: with --key (or KIT_PUBLIC_KEY) a bundle that is not signed by that key is refused.
 """
 
 from __future__ import annotations
@@ -29,27 +30,23 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
     from kit.signature import SIGNATURE, require_signature
 
     bundle = open_bundle(args.bundle)
-    card = bundle.card
-    known = {CARD, SIGNATURE, *card.files}
-    strange = sorted(p.name for p in bundle.directory.iterdir() if p.name not in known)
     signed_by = None if args.key is None else require_signature(bundle, args.key)
-    out.table(
-        f"{bundle.directory}: {card.kind}, {card.precision}, {card.licence}",
-        ["file", "sha256"],
-        [[CARD, bundle.sha256], *card.files.items()],
-    )
+    named = {CARD, SIGNATURE, *bundle.card.files}
+    unnamed = sorted(path.name for path in args.bundle.iterdir() if path.name not in named)
+    out.print(f"{args.bundle}: whole, {len(bundle.card.files)} file(s) as the card names them")
+    out.print(f"bundle_sha256 {bundle.sha256}")
     if signed_by is not None:
         out.print(f"signed by {signed_by}")
-    elif (bundle.directory / SIGNATURE).is_file():
+    elif (args.bundle / SIGNATURE).is_file():
         out.print("signed; give the public key with --key to check by whom")
     else:
-        out.print("whole, and not signed")
-    if strange:
-        out.note(f"warning: no digest covers {', '.join(strange)}; nothing reads them")
+        out.print("not signed")
+    if unnamed:
+        out.note(f"warning: not part of the bundle, and not read: {', '.join(unnamed)}")
     return {
-        "bundle": card.name,
+        "bundle": bundle.card.name,
         "bundle_sha256": bundle.sha256,
-        "files": dict(card.files),
-        "strange": strange,
+        "files": dict(bundle.card.files),
+        "unnamed": unnamed,
         "signed_by": signed_by,
     }
