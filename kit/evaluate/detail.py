@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from kit.evaluate.coco import Scores
 from kit.evaluate.froc import Froc
 from kit.evaluate.intervals import (
+    ALIKE,
     RESAMPLES,
     Interval,
     Redrawn,
@@ -211,7 +212,7 @@ def _estimate(redrawn: Redrawn, column: int, base: NDArray[Any]) -> Estimate:
         return Estimate(value, n, why="interval not measurable: only one unit holds any")
     drawn, without = redrawn.drawn[:, column], redrawn.without[:, column]
     if np.nanmin(drawn) == np.nanmax(drawn):  # as where all of a few objects are found
-        return Estimate(value, n, why="interval not measurable: every draw gives the same")
+        return Estimate(value, n, why=ALIKE)
     return Estimate(value, n, percentile(drawn), bca(value, drawn, without))
 
 

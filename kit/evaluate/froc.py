@@ -18,7 +18,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from kit.evaluate.intervals import RESAMPLES, Interval, Units, draws, percentile
+from kit.evaluate.intervals import ALIKE, RESAMPLES, Interval, Units, draws, percentile
 from kit.evaluate.matches import Matches
 from kit.evaluate.weighted import counted, draws_together
 
@@ -144,8 +144,7 @@ def _curve(marks: _Marks, blocks: Iterator[NDArray[np.int64]], units: Units | No
     low, high = zip(*bands, strict=True)
     interval = percentile(drawn[:, ::_STEP].mean(axis=1))
     if interval is not None and interval[0] == interval[1]:  # would look like certainty
-        why = "interval not measurable: every draw gives the same"
-        return Curve(objects, pictures, _floats(value), low, high, score, None, ends, why)
+        return Curve(objects, pictures, _floats(value), low, high, score, None, ends, ALIKE)
     return Curve(objects, pictures, _floats(value), low, high, score, interval, ends)
 
 

@@ -167,6 +167,10 @@ def left_out(pictures: int, *, units: Units | None = None) -> Iterator[NDArray[n
         yield (every[start : start + _BLOCK, None] != own).astype(np.int64)
 
 
+ALIKE = "interval not measurable: every draw gives the same"
+"""Why a figure has none though it was drawn anew: all of a few were found, or none."""
+
+
 def percentile(drawn: NDArray[np.float64], level: float = LEVEL) -> Interval | None:
     """From the draws' quantiles; None where no draw has a value."""
     known = drawn[~np.isnan(drawn)]

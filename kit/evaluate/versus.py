@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from kit.data.manifest import require_same_manifest
 from kit.errors import DataError
 from kit.evaluate.detail import FIGURES, Detail, Figure, unpack
-from kit.evaluate.intervals import Interval
+from kit.evaluate.intervals import ALIKE, Interval
 from kit.evaluate.paired import Repeated, compare
 from kit.evaluate.report import EvalReport
 
@@ -132,7 +132,8 @@ def _change(one: Detail, other: Detail, figure: Figure) -> Change:
     if before.value is None or after.value is None:
         return Change(figure, before.value, after.value, None, None, None, None, "not measurable")
     plain = after.value - before.value
-    if before.percentile is None or after.percentile is None:
+    # where all draws are alike there is a difference all the same, e.g. to a detector that is blind
+    if any(each.percentile is None and each.why != ALIKE for each in (before, after)):
         return Change(figure, before.value, after.value, plain, None, None, None, "not measurable")
     runs = [
         Repeated(name, "", {0: value}, {0: unpack(each.paired.drawn[figure])})

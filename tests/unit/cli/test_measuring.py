@@ -87,7 +87,7 @@ def test_evaluate_tells_how_sure_each_figure_is(place: Path) -> None:
     assert found["froc"]["match"] == "centre"
     assert found["froc"]["pooled"]["score"] == 1.0
     page = (place / "e.html").read_text()
-    assert page.count("<svg") == 1
+    assert page.count("<svg") == 2  # FROC, and what errors cost
     assert "its centre lies in the box" in page
     assert "http" not in page.replace("http-equiv", "")
     told = kit(place, "evaluate", "bundle", "data").stdout
