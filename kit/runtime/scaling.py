@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kit.bundle import BundleCard, Scaling
-from kit.types import Detections, Detector, Picture, Result, Runner, Tiling
+from kit.bundle import Scaling
+from kit.runtime.around import Around
+from kit.types import Detections, Picture, Result
 
 SLOPE = 0.01
 """Share of the raw score in what isotonic scaling gives: where that is flat, order is kept."""
@@ -41,40 +42,10 @@ def scale(scores: NDArray[np.floating], scaling: Scaling) -> NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class ScaledDetector:
-    """A :class:`kit.types.Detector` that scales the scores of what it shows."""
+class ScaledDetector(Around):
+    """It scales the scores of what it shows."""
 
-    detector: Detector
     scaling: Scaling
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        return self.detector.classes
-
-    @property
-    def card(self) -> BundleCard:
-        card: BundleCard = self.detector.card
-        return card
-
-    @property
-    def runner(self) -> Runner:
-        return self.detector.runner
-
-    @property
-    def backend(self) -> str:
-        return self.detector.backend
-
-    @property
-    def tiling(self) -> Tiling | None:
-        return self.detector.tiling
-
-    @property
-    def fits(self) -> int | None:
-        return self.detector.fits
-
-    def __call__(self, image: Picture) -> Detections:
-        """Detections of one picture at the card's operating point."""
-        return self.detect([image])[0].detections
 
     def detect(self, images: Sequence[Picture], *, floor: float | None = None) -> list[Result]:
         """Detect with the detector inside; ``floor`` is of raw scores."""

@@ -21,12 +21,12 @@ from time import perf_counter_ns
 import numpy as np
 from numpy.typing import NDArray
 
-from kit.bundle import BundleCard
 from kit.errors import UsageError
+from kit.runtime.around import Around
 from kit.runtime.detector import GraphDetector
 from kit.runtime.fit import Window
 from kit.runtime.suppress import merge
-from kit.types import Detections, Picture, Result, Runner, Tiling
+from kit.types import Picture, Result, Tiling
 
 BATCH = 8
 """Most tiles run at once, whatever the graph takes: bounds the memory."""
@@ -83,41 +83,22 @@ def whole(xyxy: NDArray[np.float64], window: Window, width: int, height: int) ->
 
 
 @dataclass(frozen=True, eq=False)
-class TiledDetector:
-    """A :class:`kit.types.Detector` that cuts large pictures into tiles.
+class TiledDetector(Around):
+    """It cuts large pictures into tiles.
 
     A picture not larger than a tile is looked at once, as if there were no tiling.
 
     Attributes:
         detector: looks at each tile.
+        cut: how.
     """
 
     detector: GraphDetector
-    tiling: Tiling
+    cut: Tiling
 
     @property
-    def classes(self) -> tuple[str, ...]:
-        return self.detector.classes
-
-    @property
-    def card(self) -> BundleCard:
-        return self.detector.card
-
-    @property
-    def runner(self) -> Runner:
-        return self.detector.runner
-
-    @property
-    def backend(self) -> str:
-        return self.detector.backend
-
-    @property
-    def fits(self) -> int | None:
-        return self.detector.fits
-
-    def __call__(self, image: Picture) -> Detections:
-        """Detections of one picture at the card's operating point."""
-        return self.detect([image])[0].detections
+    def tiling(self) -> Tiling | None:
+        return self.cut
 
     def detect(self, images: Sequence[Picture], *, floor: float | None = None) -> list[Result]:
         """Detect on pictures of any size, tile by tile, and merge what was found.
@@ -129,7 +110,7 @@ class TiledDetector:
             UsageError: too many tiles.
             ValueError, BundleError, RunFailed: as :meth:`GraphDetector.detect`.
         """
-        large = [max(image.shape[:2], default=0) > self.tiling.side for image in images]
+        large = [max(image.shape[:2], default=0) > self.cut.side for image in images]
         small = [image for image, cut in zip(images, large, strict=True) if not cut]
         at_once = iter(self.detector.detect(small, floor=floor))
         return [
@@ -139,7 +120,7 @@ class TiledDetector:
 
     def _tiled(self, image: Picture, floor: float | None) -> Result:
         height, width = image.shape[:2]
-        places = windows(width, height, self.tiling)
+        places = windows(width, height, self.cut)
         views: list[Window | None] = [None, *places]
         seen: list[Result] = []
         for start in range(0, len(views), BATCH):

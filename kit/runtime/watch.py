@@ -20,10 +20,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from kit.bundle import Bundle, BundleCard
+from kit.bundle import Bundle
 from kit.errors import BundleError
+from kit.runtime.around import Around
 from kit.runtime.quality import complaints, quality
-from kit.types import Detections, Detector, Picture, Result, Runner, Tiling, Watched
+from kit.types import Picture, Result, Watched
 
 FILE = "watch.npz"
 """Name of the file in a bundle."""
@@ -120,41 +121,10 @@ def load_watch(bundle: Bundle) -> Watch | None:
 
 
 @dataclass(frozen=True, eq=False)
-class WatchedDetector:
-    """A :class:`kit.types.Detector` whose results say whether a picture looks like those of
-    training."""
+class WatchedDetector(Around):
+    """Its results say whether a picture looks like those of training."""
 
-    detector: Detector
     watch: Watch
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        return self.detector.classes
-
-    @property
-    def card(self) -> BundleCard:
-        card: BundleCard = self.detector.card
-        return card
-
-    @property
-    def runner(self) -> Runner:
-        return self.detector.runner
-
-    @property
-    def backend(self) -> str:
-        return self.detector.backend
-
-    @property
-    def tiling(self) -> Tiling | None:
-        return self.detector.tiling
-
-    @property
-    def fits(self) -> int | None:
-        return self.detector.fits
-
-    def __call__(self, image: Picture) -> Detections:
-        """Detections of one picture at the card's operating point."""
-        return self.detector(image)
 
     def detect(self, images: Sequence[Picture], *, floor: float | None = None) -> list[Result]:
         """As the detector does, each result with what the watch says."""
