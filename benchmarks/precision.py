@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
     from kit.bundle import Bundle
-    from kit.export.data import Chosen
+    from kit.evaluate.valid import Listed
     from kit.types import Detector
 
 SPARSE: Mapping[str, Any] = {"ActivationSymmetric": True, "WeightSymmetric": True}
@@ -186,7 +186,7 @@ def main() -> int:
     )
 
 
-def _quantised(way: Way, bundle: Bundle, calibration: Chosen, out: Path) -> Bundle:
+def _quantised(way: Way, bundle: Bundle, calibration: Listed, out: Path) -> Bundle:
     """A graph made by ONNX Runtime's quantiser, as a bundle that no gate has seen."""
     from dataclasses import replace
 
@@ -224,7 +224,7 @@ def _quantised(way: Way, bundle: Bundle, calibration: Chosen, out: Path) -> Bund
 class _Reader:
     """Calibration pictures, one after the other."""
 
-    def __init__(self, bundle: Bundle, calibration: Chosen) -> None:
+    def __init__(self, bundle: Bundle, calibration: Listed) -> None:
         self._input, self._left = bundle.card.input, iter(calibration.pictures)
 
     def get_next(self) -> dict[str, Any] | None:

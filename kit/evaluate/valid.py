@@ -24,14 +24,14 @@ from kit.types import Detector
 
 
 @dataclass(frozen=True)
-class Valid:
+class Listed:
     """Pictures, usable boxes only, and the manifest that lists them."""
 
     pictures: Dataset
     manifest: Manifest
 
 
-def valid_pictures(bundle: Bundle, source: str | None, *, progress: Progress = SILENT) -> Valid:
+def valid_pictures(bundle: Bundle, source: str | None, *, progress: Progress = SILENT) -> Listed:
     """The valid split of a dataset.
 
     Args:
@@ -70,7 +70,7 @@ def valid_pictures(bundle: Bundle, source: str | None, *, progress: Progress = S
             where=where,
             fix=dataset.split_command(),
         )
-    return Valid(dataset.take(manifest), manifest)
+    return Listed(dataset.take(manifest), manifest)
 
 
 def matched(

@@ -17,7 +17,7 @@ from kit.data.dataset import Dataset
 from kit.data.doctor import usable
 from kit.data.source import open_source
 from kit.errors import DataError
-from kit.evaluate.valid import Valid
+from kit.evaluate.valid import Listed
 from kit.pixels import read_picture
 from kit.progress import SILENT, Progress
 from kit.runtime.quality import SAYS, Quality, quality
@@ -71,7 +71,7 @@ def fitted(
     detector: Detector,
     bundle: Bundle,
     source: str | None,
-    valid: Valid,
+    valid: Listed,
     *,
     method: Method = "mahalanobis",
     progress: Progress = SILENT,

@@ -9,7 +9,7 @@ from typing import Any
 from kit import __version__, door
 from kit.bundle import Bundle, save_bundle
 from kit.errors import BundleError, UsageError
-from kit.export.data import Chosen
+from kit.evaluate.valid import Listed
 from kit.export.parity import TOLERANCES, Parity, Tolerance, answers, compare, record, require
 from kit.files import refuse_existing
 from kit.progress import SILENT, Progress
@@ -50,7 +50,7 @@ def require_compiler(bundle: Bundle, backend: str) -> Any:
 
 def compile_bundle(
     bundle: Bundle,
-    gate: Chosen,
+    gate: Listed,
     out: Path,
     *,
     backend: str = "tensorrt",

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from kit.bundle import Bundle
 from kit.data.dataset import Dataset
 from kit.data.doctor import usable
-from kit.data.manifest import Manifest
 from kit.data.sampling import Draw, sample
 from kit.data.source import open_source
 from kit.errors import DataError, UsageError
+from kit.evaluate.valid import Listed
 from kit.progress import SILENT, Progress
 
 
-@dataclass(frozen=True)
-class Chosen:
-    """Pictures, usable boxes only, and the manifest that lists them."""
-
-    pictures: Dataset
-    manifest: Manifest
-
-
-def gate_pictures(bundle: Bundle, source: str | None, *, progress: Progress = SILENT) -> Chosen:
+def gate_pictures(bundle: Bundle, source: str | None, *, progress: Progress = SILENT) -> Listed:
     """The valid split.
 
     Args:
@@ -42,12 +32,12 @@ def gate_pictures(bundle: Bundle, source: str | None, *, progress: Progress = SI
             where=bundle.card.dataset.get("source"),
             fix="restore them, or name another dataset with --data SRC",
         )
-    return Chosen(dataset.take(manifest), manifest)
+    return Listed(dataset.take(manifest), manifest)
 
 
 def calibration_pictures(
     bundle: Bundle, source: str | None, count: int, *, progress: Progress = SILENT
-) -> Chosen:
+) -> Listed:
     """Pictures of the train split, as many as there are up to ``count``, in an order drawn with
     seed 0 so that the first ones hold classes in their shares.
 
@@ -64,7 +54,7 @@ def calibration_pictures(
             fix="name a dataset that has some with --data SRC",
         )
     manifest = sample(dataset, Draw("random", images=min(count, len(pool))), seed=0)
-    return Chosen(dataset.take(manifest), manifest)
+    return Listed(dataset.take(manifest), manifest)
 
 
 def _dataset(bundle: Bundle, source: str | None, progress: Progress) -> Dataset:

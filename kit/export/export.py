@@ -16,8 +16,8 @@ from onnx import ModelProto
 from kit import __version__, door
 from kit.bundle import Bundle, BundleCard, Precision, save_bundle
 from kit.errors import BundleError
+from kit.evaluate.valid import Listed
 from kit.export.anatomy import named
-from kit.export.data import Chosen
 from kit.export.half import to_half
 from kit.export.parity import TOLERANCES, Parity, Tolerance, answers, compare, record, require
 from kit.files import refuse_existing
@@ -43,14 +43,14 @@ class Eight:
         rest: precision of what stays float.
     """
 
-    calibration: Chosen
+    calibration: Listed
     first: int
     rest: Literal["fp16", "fp32"] = "fp32"
 
 
 def export_onnx(
     bundle: Bundle,
-    gate: Chosen,
+    gate: Listed,
     out: Path,
     *,
     precision: Precision = "fp32",
