@@ -8,7 +8,7 @@ libraries are large, and need a GPU to do anything; its bindings (the wheels ten
 and tensorrt_cu13_bindings) can be looked at without them: give the loader empty libraries of the
 names that `readelf -d tensorrt.so` lists, with the few functions that `nm -D --undefined-only`
 shows, and import ``tensorrt_bindings.tensorrt``. `origin` in each list was written by hand: the
-wheel it was read from, and the commit of NVIDIA's published sources it was compared with.
+wheel it was read from, and the commit of NVIDIA's published sources that belongs to it.
 """
 
 from __future__ import annotations
