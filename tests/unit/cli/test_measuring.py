@@ -143,7 +143,7 @@ def test_bench(place: Path) -> None:
         assert (row["ap50"], row["batch"], row["streams"]) == (1.0, 2, 1)
         assert row["power_w"] is None or row["power_w"] > 0, "never 0"
         assert row["stages"]["copy_in"] is None
-        assert row["floor"]["p50"] < row["stages"]["total"]["p50"], "less without a graph"
+        assert row["floor"]["p50"] > 0, "the same path without a graph"
         assert row["load_ms"] > 0
 
 
