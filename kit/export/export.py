@@ -182,7 +182,8 @@ def _trials(card: BundleCard, threads: int | None) -> Iterator[Opener]:
             nonlocal place
             place += 1
             content = {GRAPH: model.SerializeToString()}
-            trial = save_bundle(Path(folder) / str(place), card, content)
+            # a watch's file is not among what is tried
+            trial = save_bundle(Path(folder) / str(place), replace(card, watch={}), content)
             detector = door.open(trial, backend="onnxruntime", device="cpu", threads=threads)
             shutil.rmtree(trial.directory)  # it is in memory now, and there may be a hundred
             return detector
