@@ -64,7 +64,7 @@ compile = $(BIN)/uv pip compile pyproject.toml --quiet --generate-hashes --no-an
 training = --extra train --extra ultralytics
 
 lock: setup  ## make the locks again (UPGRADE=--upgrade takes newer versions)
-	$(compile) --universal --python-version 3.11 --extra cpu $(training) --extra study --extra ray --extra sign --extra dev -o requirements/dev.txt
+	$(compile) --universal --python-version 3.11 --extra cpu $(training) --extra study --extra ray --extra sign --extra app --extra dev -o requirements/dev.txt
 	$(compile) --universal --python-version 3.11 --extra cuda $(training) -o requirements/train.txt
 	$(compile) --universal --python-version 3.11 --extra cpu --extra sign -o requirements/edge-cpu.txt
 	$(compile) --universal --python-version 3.11 --extra cuda --extra sign -o requirements/edge-cuda.txt

@@ -1,0 +1,124 @@
+"""Pictures that were looked at: kept in memory, for their visitor, for a while."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import time
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from threading import Lock
+
+from kit.app.shelf import Served
+from kit.pixels import decode_picture
+from kit.types import Picture, Result
+
+KEPT_FOR = 30 * 60.0
+"""Seconds after its last use that a picture can still be downloaded or corrected."""
+
+MOST_BYTES = 1 << 30
+"""Of all pictures kept; the oldest go first."""
+
+
+@dataclass(frozen=True, eq=False)
+class Looked:
+    """A picture and what was found on it.
+
+    Attributes:
+        id: 128 random bits; who has them may see the picture.
+        picture: without any metadata.
+        picture_sha256: of the file as it came.
+        stages_ms: time by stage, ``decode`` first, in the order they were run.
+        user: who asked, where there is a login.
+    """
+
+    id: str
+    served: Served
+    picture: Picture
+    picture_sha256: str
+    result: Result
+    stages_ms: dict[str, float]
+    user: str | None = None
+    when: float = field(default_factory=time.time)
+
+
+def look(data: bytes, served: Served, user: str | None = None) -> Looked:
+    """Decode a picture file and detect on it.
+
+    Raises:
+        DataError: it is no picture, damaged, or too large.
+    """
+    began = time.perf_counter()
+    picture = decode_picture(data)
+    decoded = 1000 * (time.perf_counter() - began)
+    return _looked(served, picture, hashlib.sha256(data).hexdigest(), decoded, user)
+
+
+def look_again(looked: Looked, served: Served) -> Looked:
+    """The same picture, with another bundle."""
+    if looked.served is served:
+        return looked
+    decoded = looked.stages_ms["decode"]
+    return _looked(served, looked.picture, looked.picture_sha256, decoded, looked.user)
+
+
+def _looked(
+    served: Served, picture: Picture, sha256: str, decoded: float, user: str | None
+) -> Looked:
+    result = served.look(picture).result()
+    stages = {name: spent / 1e6 for name, spent in result.stages_ns.items()}
+    return Looked(
+        secrets.token_urlsafe(16),
+        served,
+        picture,
+        sha256,
+        result,
+        {"decode": decoded, **stages},
+        user,
+    )
+
+
+class Memory:
+    """Pictures by id, forgotten after :data:`KEPT_FOR` or when there are too many."""
+
+    def __init__(self, kept_for: float = KEPT_FOR, most_bytes: int = MOST_BYTES) -> None:
+        self._kept_for, self._most = kept_for, most_bytes
+        self._kept: OrderedDict[str, tuple[float, Looked]] = OrderedDict()
+        self._lock = Lock()
+
+    def keep(self, looked: Looked) -> Looked:
+        """Keep it, and forget what is over."""
+        with self._lock:
+            self._kept[looked.id] = time.monotonic(), looked
+            self._forget()
+        return looked
+
+    def get(self, id: str, user: str | None = None) -> Looked | None:
+        """A picture of this visitor; None where it was forgotten, or is somebody else's."""
+        with self._lock:
+            self._forget()
+            _, looked = self._kept.get(id, (0.0, None))
+            if looked is None or looked.user != user:
+                return None
+            self._kept[id] = time.monotonic(), looked
+            self._kept.move_to_end(id)
+            return looked
+
+    def drop(self, id: str) -> None:
+        """Forget it now."""
+        with self._lock:
+            self._kept.pop(id, None)
+
+    def __len__(self) -> int:
+        with self._lock:
+            self._forget()
+            return len(self._kept)
+
+    def _forget(self) -> None:
+        oldest = time.monotonic() - self._kept_for
+        while self._kept:
+            when, _ = next(iter(self._kept.values()))
+            size = sum(looked.picture.nbytes for _, looked in self._kept.values())
+            if when >= oldest and (size <= self._most or len(self._kept) == 1):
+                return
+            self._kept.popitem(last=False)

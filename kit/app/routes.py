@@ -1,0 +1,104 @@
+"""Addresses of our own beside Gradio's: health, scripts and styles, downloads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
+
+from kit.app import findings
+from kit.app import strings as say
+from kit.app.desk import Desk
+from kit.app.findings import Shown
+from kit.app.guard import user_of
+from kit.app.looked import Looked, look, look_again
+from kit.app.shelf import Served
+from kit.app.viewer import viewer
+
+PRIVATE = {"cache-control": "no-store"}
+"""Header of what is a visitor's own."""
+
+STATIC = Path(__file__).parent / "static"
+_KINDS = {".js": "text/javascript", ".css": "text/css"}
+
+
+def routes(desk: Desk) -> APIRouter:
+    """All of them."""
+    router = APIRouter()
+
+    @router.get("/healthz")
+    def healthy() -> dict[str, str]:
+        return {"status": "alive"}
+
+    @router.get("/readyz")
+    def ready() -> dict[str, object]:
+        return {"status": "ready", "bundles": list(desk.shelf)}
+
+    @router.get("/kit/static/{name}")
+    def static(name: str) -> Response:
+        path = STATIC / name
+        if path.parent != STATIC or path.suffix not in _KINDS or not path.is_file():
+            raise HTTPException(404)
+        return FileResponse(path, media_type=_KINDS[path.suffix])
+
+    @router.post("/kit/look")
+    async def look_at(request: Request, bundle: str = "", title: str = "") -> Response:
+        served = _served(desk, bundle)
+        data = await _body(request, desk.settings.picture_mb)
+        looked = await run_in_threadpool(look, data, served, user_of(request))
+        return HTMLResponse(viewer(desk.memory.keep(looked), title[:80]), 200, PRIVATE)
+
+    @router.post("/kit/look/{id}")
+    def look_anew(request: Request, id: str, bundle: str = "", title: str = "") -> Response:
+        looked = look_again(_looked(desk, request, id), _served(desk, bundle))
+        return HTMLResponse(viewer(desk.memory.keep(looked), title[:80]), 200, PRIVATE)
+
+    @router.get("/kit/result/{id}/{name}")
+    def result(
+        request: Request,
+        id: str,
+        name: str,
+        threshold: float | None = Query(None, ge=0, le=1),
+        without: str = Query("", pattern=r"^(\d+(,\d+)*)?$", max_length=4000),
+    ) -> Response:
+        looked = _looked(desk, request, id)
+        shown = Shown(threshold, frozenset(int(each) for each in without.split(",") if each))
+        match name:
+            case "picture.png":
+                return Response(findings.as_png(looked, shown), 200, PRIVATE, "image/png")
+            case "findings.json":
+                return JSONResponse(findings.as_json(looked, shown), 200, PRIVATE)
+            case "findings.csv":
+                return Response(findings.as_csv(looked, shown), 200, PRIVATE, "text/csv")
+            case "print":
+                return HTMLResponse(findings.as_page(looked, shown), 200, PRIVATE)
+        raise HTTPException(404)
+
+    return router
+
+
+def _looked(desk: Desk, request: Request, id: str) -> Looked:
+    looked = desk.memory.get(id, user_of(request))
+    if looked is None:
+        raise HTTPException(404, say.FORGOTTEN)
+    return looked
+
+
+def _served(desk: Desk, name: str) -> Served:
+    """By name; the first where none is named."""
+    served = desk.shelf.get(name) if name else desk.shelf.first
+    if served is None:
+        raise HTTPException(404, say.NO_BUNDLE)
+    return served
+
+
+async def _body(request: Request, most_mb: int) -> bytes:
+    """A file that was sent, in memory, within its limit."""
+    data = bytearray()
+    async for block in request.stream():
+        data += block
+        if len(data) > most_mb * 1_000_000:
+            raise HTTPException(413, say.TOO_LARGE.format(most=most_mb))
+    return bytes(data)

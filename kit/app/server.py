@@ -1,0 +1,125 @@
+"""Start the app and serve until it is stopped."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from pathlib import Path
+
+from kit.app.desk import Desk
+from kit.app.guard import Guard
+from kit.app.offline import in_memory, seal
+from kit.app.settings import LOOPBACK, Settings
+from kit.app.shelf import Shelf
+from kit.errors import KitError, MissingPackage, RunFailed, UsageError
+from kit.progress import SILENT, Progress
+
+
+def serve(settings: Settings, progress: Progress = SILENT) -> None:
+    """Open the bundles, and answer visitors until Ctrl-C.
+
+    Raises:
+        BundleError: a bundle can't be served.
+        MissingPackage: Gradio is not installed.
+        UsageError: the address can't be listened on.
+    """
+    folder = seal()
+    try:
+        import gradio  # noqa: F401 - late: it reads the switches when it is imported
+    except ModuleNotFoundError as error:
+        raise MissingPackage(error.name or "gradio", "app") from error
+    desk = Desk(settings, Shelf.open(settings))
+    listening = _listen(settings)
+    _tell(settings, listening, folder, progress)
+    _run(desk, listening)
+
+
+def _run(desk: Desk, listening: socket.socket) -> None:
+    import uvicorn
+
+    settings = desk.settings
+    config = uvicorn.Config(
+        make(desk),
+        log_level="warning",
+        access_log=False,  # addresses of visitors are nobody's business
+        ssl_certfile=settings.certfile,
+        ssl_keyfile=settings.keyfile,
+        ws_max_size=settings.picture_mb * 1_000_000,
+        timeout_graceful_shutdown=3,
+        server_header=False,
+    )
+    uvicorn.Server(config).run(sockets=[listening])
+
+
+def make(desk: Desk) -> Guard:
+    """The whole app, as ASGI; :func:`kit.app.offline.seal` comes first."""
+    import gradio as gr
+    from fastapi import FastAPI, Request
+    from fastapi.responses import JSONResponse
+
+    from kit.app import page
+    from kit.app.routes import routes
+
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+
+    @app.exception_handler(KitError)
+    def explain(_: Request, error: KitError) -> JSONResponse:
+        """A visitor's mistake; the file's name is none of the answer, there is none."""
+        wrong = 422 if isinstance(error, UsageError) else 500
+        return JSONResponse({"detail": f"{error.what}."}, wrong)
+
+    app.include_router(routes(desk))
+    gr.mount_gradio_app(
+        app,
+        page.build(desk),
+        path="/",
+        footer_links=[],
+        run_history=False,
+        show_error=False,
+        ssr_mode=False,
+        enable_monitoring=False,
+        pwa=False,
+        mcp_server=False,
+        theme=page.theme(),
+        head=page.head(),
+    )
+    return Guard(app, desk.settings)
+
+
+def _listen(settings: Settings) -> socket.socket:
+    """Bound here, so that an address in use is a message, not a traceback."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except (socket.gaierror, UnicodeError) as error:
+        raise UsageError("no such address", where=settings.host) from error
+    listening = socket.socket(family, kind, protocol)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind(address)
+    except OSError as error:
+        listening.close()
+        where = f"{settings.host}:{settings.port}"
+        if error.errno in (errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL):
+            raise UsageError(
+                f"can't be listened on ({error.strerror})", where=where, fix="try another --port"
+            ) from error
+        raise RunFailed(f"can't be listened on ({error.strerror})", where=where) from error
+    return listening
+
+
+def _tell(settings: Settings, listening: socket.socket, folder: Path, progress: Progress) -> None:
+    port = listening.getsockname()[1]
+    host = LOOPBACK if settings.host == "localhost" else settings.host
+    host = f"[{host}]" if ":" in host else host
+    if not in_memory(folder):
+        progress.note(f"note: there is no memory-backed folder, uploads pass through {folder}")
+    if not settings.loopback and not settings.secure:
+        progress.note(
+            "note: without --certfile and --keyfile, cameras of visitors stay dark, and what they "
+            "show travels unencrypted"
+        )
+    if not settings.loopback and settings.auth_file is None:
+        progress.note("note: everybody who can reach this address can use it (--auth-file)")
+    progress.note(f"serving on http{'s' if settings.secure else ''}://{host}:{port} (Ctrl-C stops)")

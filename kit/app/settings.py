@@ -1,0 +1,78 @@
+"""How the app was started, checked before anything is loaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+
+from kit.errors import UsageError
+
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What ``kit serve`` was told.
+
+    Attributes:
+        bundles: directories; empty for the one that ``make quickstart`` made.
+        host, port: where to listen; port 0 takes a free one.
+        backend, device, threads: what runs the bundles.
+        key: a public key; only what was signed with its private half is served.
+        cameras: of the server, that visitors may watch: index, device file or address.
+        auth_file: who may enter; None lets everybody in.
+        certfile, keyfile: for https; both or neither.
+        feedback: where corrections are kept; None keeps nothing.
+        audit: file that every look is written to; None writes nothing.
+        picture_mb: largest picture file, in megabytes.
+        clip_mb: largest video file, in megabytes.
+        clip_seconds: longest video.
+        visitors: live cameras at once.
+
+    Raises:
+        UsageError: settings that contradict each other, or a file that isn't there.
+    """
+
+    bundles: tuple[Path, ...] = ()
+    host: str = LOOPBACK
+    port: int = 7860
+    backend: str = "auto"
+    device: str = "auto"
+    threads: int | None = None
+    key: Path | None = None
+    cameras: tuple[str, ...] = ()
+    auth_file: Path | None = None
+    certfile: Path | None = None
+    keyfile: Path | None = None
+    feedback: Path | None = None
+    audit: Path | None = None
+    picture_mb: int = 40
+    clip_mb: int = 200
+    clip_seconds: float = 120
+    visitors: int = 16
+
+    def __post_init__(self) -> None:
+        if (self.certfile is None) != (self.keyfile is None):
+            given, missing = ("cert", "key") if self.certfile else ("key", "cert")
+            raise UsageError(
+                f"--{given}file without --{missing}file", fix="https needs both, else neither"
+            )
+        for file in (self.auth_file, self.certfile, self.keyfile):
+            if file is not None and not file.is_file():
+                raise UsageError("there is no such file", where=file)
+
+    @property
+    def secure(self) -> bool:
+        """Whether it speaks https."""
+        return self.certfile is not None
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return False

@@ -1,0 +1,96 @@
+// Takes pictures that are dropped, pasted or chosen, and shows what the server says of each. Only
+// their bytes travel: no name, and nothing is written on the way.
+"use strict";
+
+(() => {
+  const bundle = () => document.querySelector(".kit-bundle")?.value ?? "";
+  const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, key) => values[key] ?? "");
+
+  function warning(text) {
+    const line = document.createElement("p");
+    line.className = "kit-warning";
+    line.setAttribute("role", "alert");
+    line.textContent = text;
+    return line;
+  }
+
+  function parsed(html) {
+    const holder = document.createElement("template");
+    holder.innerHTML = html; // made by the server, every name in it escaped
+    return holder.content.firstElementChild;
+  }
+
+  /** The answer as an element: a viewer, or a warning that says why not. */
+  async function ask(address, body, title, texts) {
+    try {
+      const answer = await fetch(address, { method: "POST", body, headers: { "content-type": "application/octet-stream" } });
+      if (answer.ok) return parsed(await answer.text());
+      const told = await answer.json().catch(() => ({}));
+      return warning(fill(texts.failed, { title, why: told.detail ?? answer.statusText }));
+    } catch (error) {
+      return warning(fill(texts.failed, { title, why: error.message }));
+    }
+  }
+
+  async function show(section, files) {
+    const results = section.querySelector(".kit-results");
+    const status = section.querySelector(".kit-status");
+    const texts = section.dataset;
+    const turn = (section.kitTurn = (section.kitTurn ?? 0) + 1);
+    results.replaceChildren();
+    section.setAttribute("aria-busy", "true");
+    for (const [index, file] of files.entries()) {
+      const title = fill(texts.number, { number: index + 1, count: files.length });
+      status.textContent = title;
+      const query = new URLSearchParams({ bundle: bundle(), title: files.length > 1 ? title : "" });
+      const element =
+        file.size > texts.mostMb * 1e6
+          ? warning(fill(texts.failed, { title, why: texts.tooLarge }))
+          : await ask(`kit/look?${query}`, file, title, texts);
+      if (turn !== section.kitTurn) return; // others were chosen meanwhile
+      results.append(element);
+    }
+    status.textContent = "";
+    section.removeAttribute("aria-busy");
+  }
+
+  /** Another detector was chosen: the same pictures again. */
+  async function again(section) {
+    const texts = section.dataset;
+    for (const viewer of section.querySelectorAll(".kit-viewer")) {
+      const { id } = JSON.parse(viewer.dataset.kit);
+      const title = viewer.querySelector("h3")?.textContent ?? "";
+      const query = new URLSearchParams({ bundle: bundle(), title });
+      viewer.replaceWith(await ask(`kit/look/${id}?${query}`, null, title, texts));
+    }
+  }
+
+  const intakeOf = (event) => (event.target instanceof Element ? event.target.closest('[data-intake="picture"]') : null);
+
+  document.addEventListener("change", (event) => {
+    if (event.target.matches?.(".kit-bundle")) {
+      document.querySelectorAll('[data-intake="picture"]').forEach(again);
+      return;
+    }
+    const section = intakeOf(event);
+    if (!section || !event.target.matches("input[type=file]")) return;
+    show(section, Array.from(event.target.files));
+    event.target.value = ""; // so that the same file can be chosen again
+  });
+
+  for (const kind of ["dragover", "dragleave", "drop"]) {
+    document.addEventListener(kind, (event) => {
+      const section = intakeOf(event);
+      if (!section) return;
+      event.preventDefault();
+      section.classList.toggle("kit-over", kind === "dragover");
+      if (kind === "drop" && event.dataTransfer.files.length) show(section, Array.from(event.dataTransfer.files));
+    });
+  }
+
+  document.addEventListener("paste", (event) => {
+    const files = Array.from(event.clipboardData?.files ?? []).filter((file) => file.type.startsWith("image/"));
+    const section = Array.from(document.querySelectorAll('[data-intake="picture"]')).find((each) => each.offsetParent);
+    if (files.length && section) show(section, files);
+  });
+})();

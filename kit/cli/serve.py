@@ -1,0 +1,67 @@
+"""Serve the page: pictures, cameras and films, and what the detector is worth.
+
+    kit serve runs/bccd-onnx
+    kit serve runs/fp32 runs/int8 --port 8080
+    kit serve runs/bccd-onnx --host 0.0.0.0 --auth-file users --certfile cert.pem --keyfile key.pem
+
+Without a bundle it serves the one that `make quickstart` made. It listens to this machine alone
+(127.0.0.1) unless told otherwise, asks nobody outside, and keeps nothing: pictures stay in memory
+and are forgotten within half an hour.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kit.cli.options import add_key, add_threads, positive
+
+if TYPE_CHECKING:
+    from kit.cli.output import Output
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "bundles", nargs="*", type=Path, metavar="BUNDLE", help="directories of exported bundles"
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="where to listen (default 127.0.0.1)")
+    parser.add_argument(
+        "--port", type=_port, default=7860, metavar="N", help="default 7860; 0 takes a free one"
+    )
+    parser.add_argument("--certfile", type=Path, metavar="PEM", help="for https, with --keyfile")
+    parser.add_argument("--keyfile", type=Path, metavar="PEM", help="its private key")
+    parser.add_argument(
+        "--picture-mb", type=positive, default=40, metavar="N", help="largest picture (default 40)"
+    )
+    parser.add_argument("--backend", default="auto", help="one of `kit list backends`")
+    parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda or cuda:1")
+    add_key(parser)
+    add_threads(parser)
+
+
+def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
+    from kit.app.server import serve
+    from kit.app.settings import Settings
+
+    settings = Settings(
+        bundles=tuple(args.bundles),
+        host=args.host,
+        port=args.port,
+        backend=args.backend,
+        device=args.device,
+        threads=args.threads,
+        key=args.key,
+        certfile=args.certfile,
+        keyfile=args.keyfile,
+        picture_mb=args.picture_mb,
+    )
+    serve(settings, out)
+    return {}
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= 65535:
+        raise argparse.ArgumentTypeError(f"must be from 0 to 65535, it is {port}")
+    return port
