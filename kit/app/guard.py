@@ -80,12 +80,12 @@ class Guard:
     def _welcome(self, scope: Scope, headers: dict[str, str]) -> bool:
         """Whether it comes from a page of ours, by the name we are called by: another page in the
         visitor's browser must not look through our eyes."""
-        host = _host(f"//{headers.get('host', '')}")
-        if self._settings.loopback and host not in _LOCAL:
+        host = headers.get("host", "")
+        if self._settings.loopback and _name(host) not in _LOCAL:
             return False  # a name that somebody else's DNS points at this machine
         origin = headers.get("origin")
-        asks = scope["type"] == "websocket" or scope.get("method") not in ("GET", "HEAD", "OPTIONS")
-        return not (asks and origin and origin != "null") or _host(origin or "") == host
+        asks = scope["type"] == "websocket" or scope["method"] not in ("GET", "HEAD", "OPTIONS")
+        return not asks or origin is None or origin.partition("://")[2] == host
 
 
 def user_of(request: HTTPConnection | None) -> str | None:
@@ -110,9 +110,10 @@ async def refuse(scope: Scope, receive: Receive, send: Send, status: int, text: 
     await send({"type": "http.response.body", "body": body})
 
 
-def _host(address: str) -> str | None:
+def _name(host: str) -> str | None:
+    """A host without its port."""
     try:
-        return urlsplit(address).hostname
+        return urlsplit(f"//{host}").hostname
     except ValueError:
         return None
 
