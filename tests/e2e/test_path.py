@@ -159,7 +159,7 @@ def test_detect(user: Any, parted: str, exported: str, save: str) -> None:
 
 
 def test_card_and_verify(user: Any, trained: str, exported: str) -> None:
-    card = user.json("card", exported)
+    card = user.json("card", exported, "--show")
     assert card["classes"] == CLASSES
     assert card["parent"] == user.json("verify", f"{trained}/best")["bundle_sha256"]
     verified = user.json("verify", exported)
