@@ -95,7 +95,7 @@ ASKED: Mapping[str, Asked] = {
         "sites, devices, dates; who was included and who was not",
     ),
     "reference_standard": Asked(
-        "Who labelled them, and how",
+        "Who labelled them and how",
         "who labelled the pictures",
         "how many people of which training, by which rules, and how they settled differences",
     ),
