@@ -116,7 +116,10 @@ def judge(
         ValueError: the counts differ, or a label is not a class of the dataset.
     """
     least = np.broadcast_to(np.asarray(threshold, np.float32), len(dataset.classes))
-    shown = [found[found.scores >= least[found.labels]] for found in predictions]
+    # a label that is no class is left for the evaluator to refuse
+    shown = [
+        found[found.scores >= np.take(least, found.labels, mode="clip")] for found in predictions
+    ]
     return [Judged(one, _mistaken(one)) for one in outcomes(dataset, shown)]
 
 

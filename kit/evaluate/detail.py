@@ -37,6 +37,8 @@ from kit.evaluate.proportions import Share, shares
 from kit.evaluate.subgroups import By, Group
 from kit.evaluate.weighted import class_scores, mean_over_classes
 
+_SLACK = 1e-9  # a mean of ones may come out a little above one
+
 Figure = Literal["ap", "ap50", "sensitivity", "precision"]
 FIGURES: tuple[Figure, ...] = ("ap", "ap50", "sensitivity", "precision")
 
@@ -59,7 +61,7 @@ class Estimate:
     why: str | None = None
 
     def __post_init__(self) -> None:
-        if self.n < 0 or not (self.value is None or 0 <= self.value <= 1):  # also for NaN
+        if self.n < 0 or not (self.value is None or 0 <= self.value <= 1 + _SLACK):  # also for NaN
             raise ValueError(f"a figure must lie in 0..1, it is {self.value} of {self.n}")
 
     @property

@@ -7,7 +7,7 @@ them back from the bundle alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
@@ -162,11 +162,13 @@ def _accept(dossier: Dossier, bundle: Bundle, report: Report, path: Path) -> Dos
 
 def _relate(bundle: Bundle, other: Bundle) -> Related:
     mine, theirs = bundle.made_from, other.made_from
+    if {*other.same} & {*bundle.same}:
+        raise UsageError("is this very bundle, and no sibling of it", where=other.directory)
     if mine in other.same:
         relation: Any = "parent"
     elif theirs in bundle.same:
         relation = "child"
-    elif mine is not None and mine == theirs and other.sha256 not in bundle.same:
+    elif mine is not None and mine == theirs:
         relation = "sibling"
     else:
         raise UsageError(
@@ -176,8 +178,9 @@ def _relate(bundle: Bundle, other: Bundle) -> Related:
             fix="`kit export` the one from the other",
         )
     card = other.card
-    parity = card.reports.get("parity", {})
-    kept = {name: parity[name] for name in PARITY if name in parity}
+    parity = card.reports.get("parity")
+    told = parity if isinstance(parity, Mapping) else {}
+    kept = {name: told[name] for name in PARITY if name in told}
     return Related(other.same, relation, card.precision, card.kind, dict(card.conversion), kept)
 
 
@@ -210,6 +213,6 @@ def _key(report: Report) -> object:
         report.tiling,
     )
     if isinstance(report, EvalReport):
-        return (*shared, report.floor)
+        return (*shared, report.floor, report.detail and report.detail.froc.match)
     threads = report.environment.get("threads")
     return (*shared, report.batch, report.regime, report.streams, report.rate, str(threads))

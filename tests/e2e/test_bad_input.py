@@ -278,7 +278,7 @@ CASES = (
          ("said.yaml", "2 mistake(s)", "line 1: use: unknown key", "line 2: contact"),
          text("said.yaml", "use: all\ncontact: [me]\n")),
     Case("not a sibling", "card {onnx} --sibling {onnx} --out new",
-         ("onnx", "not known to be of the same model")),
+         ("onnx", "this very bundle")),
     # streams
     Case("no such camera", "detect {onnx} 99 --out new", ("camera 99", "no such camera")),
     Case("nobody answers", "detect {onnx} rtsp://me:secret@127.0.0.1:9/live --out new",

@@ -17,8 +17,8 @@ from kit.report.page import Cell, Plot, Section, Table, Text
 from kit.report.plain_words import measured_on, sentences
 from kit.report.scores import spoken
 
-EVALUATE = "kit evaluate BUNDLE SRC --out REPORT, then kit card BUNDLE REPORT"
-BENCH = "kit bench BUNDLE SRC --out REPORT, then kit card BUNDLE REPORT"
+EVALUATE = "kit evaluate BUNDLE SRC --out REPORT\nkit card BUNDLE REPORT"
+BENCH = "kit bench BUNDLE SRC --out REPORT\nkit card BUNDLE REPORT"
 
 _PERFORMANCE = (
     "Topics of CLAIM 2024: evaluation, testing data, model performance. MI-CLAIM: performance "

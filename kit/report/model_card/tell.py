@@ -75,8 +75,9 @@ def document(
         HTML: render_html(page).encode(),
         STATEMENTS: said.TEMPLATE.encode() if statements is None else statements.read_bytes(),
     }
-    evaluations = _names([f"evaluation-{each.split}" for each in dossier.evaluations])
-    latencies = _names(["latency"]) if dossier.latencies else ()
+    taken = {*content, *own}
+    evaluations = _names([f"evaluation-{each.split}" for each in dossier.evaluations], taken)
+    latencies = _names(["latency"], taken) if dossier.latencies else ()
     for name, report in zip(evaluations, dossier.evaluations, strict=True):
         own[name] = json_bytes(plain(report))
     for name in latencies:
@@ -100,14 +101,16 @@ def document(
     return save_bundle(out, made, {**content, **own})
 
 
-def _names(stems: Sequence[str]) -> tuple[str, ...]:
-    """Files' names, each once; a split's name comes from a dataset and may hold anything."""
-    taken: list[str] = []
+def _names(stems: Sequence[str], taken: set[str]) -> tuple[str, ...]:
+    """Files' names, each free and from now on ``taken``; a split's name comes from a dataset and
+    may hold anything."""
+    names = []
     for stem in stems:
-        stem = sub(r"[^a-z0-9-]+", "-", stem.lower()).strip("-")[:60]
+        stem = sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")[:60]
         choices = (f"{stem}.json" if n == 1 else f"{stem}-{n}.json" for n in count(1))
-        taken.append(next(name for name in choices if name not in taken))
-    return tuple(taken)
+        names.append(next(name for name in choices if name not in taken))
+        taken.add(names[-1])
+    return tuple(names)
 
 
 def _research(statements: Statements) -> Text:

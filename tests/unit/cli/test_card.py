@@ -149,7 +149,7 @@ def damaged(name: str, content: str) -> Callable[[], object]:
         ("--statements bad.yaml", damaged("bad.yaml", "use: all\n"),
          ("bad.yaml", "line 1: use: unknown key")),
         ("--statements nowhere.yaml", None, ("nowhere.yaml", "--template")),
-        ("--sibling bundle", None, ("not known to be of the same model",)),
+        ("--sibling bundle", None, ("this very bundle",)),
         ("--sibling data", None, ("not a bundle",)),
         ("test.json --show", None, ("--show", "without REPORT")),
         ("--template t.yaml --out new", None, ("--template", "without --out")),

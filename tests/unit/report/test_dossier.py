@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -113,8 +114,34 @@ def test_siblings_are_proven_by_their_cards(cells: Bundle, tmp_path: Path) -> No
     for other in (stranger, orphan):
         with pytest.raises(UsageError, match="not known to be of the same model"):
             add_siblings(read_dossier(cells), cells, [other])
-    with pytest.raises(UsageError, match="not known"):
-        add_siblings(read_dossier(cells), cells, [cells])
+    itself = document(cells, read_dossier(cells), tmp_path / "cells-documented")
+    for one, other in ((cells, cells), (cells, itself), (itself, cells)):
+        with pytest.raises(UsageError, match="this very bundle"):
+            add_siblings(read_dossier(one), one, [other])
+
+
+def test_an_odd_sibling_tells_what_it_can(cells: Bundle, tmp_path: Path) -> None:
+    odd = bundle(tmp_path / "odd", parent=cells.sha256, reports={"parity": "all is well"})
+    (related,) = add_siblings(read_dossier(cells), cells, [odd]).related
+    assert related.parity == {}
+
+
+def test_documents_take_no_name_that_is_taken(tmp_path: Path) -> None:
+    plain_card = bundle(tmp_path / "plain").card
+    odd = save_bundle(
+        tmp_path / "odd", replace(plain_card, weights="latency.json"), {"latency.json": b"w"}
+    )
+    made = document(odd, gathered(odd, tmp_path, timing(odd.sha256)), tmp_path / "told")
+    assert made.card.documents is not None
+    assert made.card.documents.latencies == ("latency-2.json",)
+    assert made.weights.read_bytes() == b"w"
+
+
+def test_labels_of_splits_make_names_of_files(cells: Bundle, tmp_path: Path) -> None:
+    odd = evaluation(cells.sha256, split="../Ward 3/")
+    made = document(cells, gathered(cells, tmp_path, odd), tmp_path / "told")
+    assert made.card.documents is not None
+    assert made.card.documents.evaluations == ("evaluation-ward-3.json",)
 
 
 @pytest.mark.parametrize(
