@@ -7,7 +7,7 @@ file, and the sha256 of ``card.json`` names the bundle, so one digest vouches fo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
@@ -51,6 +51,55 @@ class Scaling:
 
 
 @dataclass(frozen=True)
+class Related:
+    """Another bundle of the same model, known to be so by their cards.
+
+    Attributes:
+        of: its ``bundle_sha256``, without documents and with, as far as known.
+        relation: what it is to this one: made from the same bundle it is a sibling.
+        conversion, parity: what its card tells of how it came to its precision, and what the gate
+            saw then; empty where only a report of it was at hand.
+    """
+
+    of: tuple[str, ...]
+    relation: Literal["parent", "child", "sibling"]
+    precision: str
+    kind: str = ""
+    conversion: Mapping[str, Any] = field(default_factory=dict)
+    parity: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Documents:
+    """Which files of a bundle tell of it; `kit card` writes them. All but ``of``, ``made_from`` and
+    ``related`` are names of files.
+
+    Attributes:
+        of: ``bundle_sha256`` of the bundle that is told of, without documents, and of each
+            documented one since: their weights and thresholds are the same, so that a report of any
+            of them is a report of this one.
+        made_from: what the first of these was made from, its ``parent``; None where it has none.
+        markdown, html: the model card. statements: what only people can say, as YAML.
+        evaluations, latencies: reports of `kit evaluate` and `kit bench`.
+        related: the other bundles that reports may be of.
+    """
+
+    of: tuple[str, ...]
+    made_from: str | None
+    markdown: str
+    html: str
+    statements: str
+    evaluations: tuple[str, ...] = ()
+    latencies: tuple[str, ...] = ()
+    related: tuple[Related, ...] = ()
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Names of all of them."""
+        return (self.markdown, self.html, self.statements, *self.evaluations, *self.latencies)
+
+
+@dataclass(frozen=True)
 class BundleCard:
     """What travels with the weights. Everything a runtime needs, and how the model came to be.
 
@@ -76,6 +125,7 @@ class BundleCard:
             shown; the others take ``operating_point``.
         rule: by which these were chosen, as ``kit calibrate`` was told; None for the default.
         scaling: makes chances of scores, where asked for; thresholds are of scores before it.
+        documents: which of the files tell of the bundle; None where none do.
         files: sha256 of every file but the card.
     """
 
@@ -106,6 +156,7 @@ class BundleCard:
     class_thresholds: Mapping[str, float] = field(default_factory=dict)
     rule: str | None = None
     scaling: Scaling | None = None
+    documents: Documents | None = None
     made_by: str = ""
     schema: Literal[1] = 1
 
@@ -135,6 +186,19 @@ class Bundle:
         """The weights file."""
         return self.directory / self.card.weights
 
+    @property
+    def same(self) -> tuple[str, ...]:
+        """``bundle_sha256`` of all bundles known to have these very weights and thresholds."""
+        documents = self.card.documents
+        return (self.sha256,) if documents is None else (*documents.of, self.sha256)
+
+    @property
+    def made_from(self) -> str | None:
+        """``bundle_sha256`` of the bundle whose weights or thresholds were changed to these; None
+        where there is none."""
+        documents = self.card.documents
+        return self.card.parent if documents is None else documents.made_from
+
 
 def open_bundle(directory: Path | str) -> Bundle:
     """Read and verify a bundle.
@@ -163,9 +227,16 @@ def open_bundle(directory: Path | str) -> Bundle:
     card = bind(BundleCard, data, where=path, error=BundleError)
     if card.weights not in card.files:
         raise BundleError(f"the card gives no digest for {card.weights}", where=path)
+    if card.documents is not None:
+        _check_documents(card, card.documents, path)
     for name, digest in card.files.items():
         _verify(directory, name, digest)
     return Bundle(directory, card, sha256_file(path))
+
+
+def undocumented(card: BundleCard) -> BundleCard:
+    """The card of a bundle that is made from this one: documents don't tell of what is changed."""
+    return replace(card, documents=None)
 
 
 def save_bundle(directory: Path, card: BundleCard, files: Mapping[str, Path | bytes]) -> Bundle:
@@ -188,6 +259,16 @@ def fill_bundle(directory: Path, card: BundleCard, files: Mapping[str, Path | by
         target.write_bytes(content if isinstance(content, bytes) else content.read_bytes())
         digests[name] = sha256_file(target)
     write_json(directory / CARD, {**plain(card), "files": digests})
+
+
+def _check_documents(card: BundleCard, documents: Documents, path: Path) -> None:
+    names = documents.files
+    if unknown := sorted({*names} - {*card.files}):
+        raise BundleError(f"the card gives no digest for {', '.join(unknown)}", where=path)
+    if len({*names}) < len(names) or card.weights in names:
+        raise BundleError("the card names a file twice, as different documents", where=path)
+    if not documents.of:
+        raise BundleError("the card has documents, and says not of which bundle", where=path)
 
 
 def _verify(directory: Path, name: str, digest: str) -> None:

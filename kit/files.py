@@ -55,9 +55,14 @@ def write_bytes(path: Path, data: bytes) -> None:
         raise
 
 
+def json_bytes(value: Any) -> bytes:
+    """Indented JSON, keys in the order given."""
+    return (json.dumps(value, indent=2, allow_nan=False) + "\n").encode()
+
+
 def write_json(path: Path, value: Any) -> None:
-    """Write indented JSON, keys in the order given."""
-    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+    """Write :func:`json_bytes`."""
+    write_bytes(path, json_bytes(value))
 
 
 def read_json(path: Path, what: str, *, error: type[KitError], fix: str | None = None) -> Any:

@@ -73,7 +73,7 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
     from dataclasses import replace
 
     from kit import __version__
-    from kit.bundle import open_bundle, save_bundle
+    from kit.bundle import open_bundle, save_bundle, undocumented
     from kit.evaluate.rules import choose, parse_rule
     from kit.evaluate.valid import matched, valid_pictures
     from kit.evaluate.watch import fitted
@@ -90,7 +90,9 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
     valid = valid_pictures(bundle, args.source, progress=out)
     detector = open_detector(args, bundle, out)
     matches = matched(detector, valid.pictures, progress=out)
-    card = replace(bundle.card, parent=bundle.sha256, made_by=f"detector-kit {__version__}")
+    card = replace(
+        undocumented(bundle.card), parent=bundle.sha256, made_by=f"detector-kit {__version__}"
+    )
     choice = None if rule is None else choose(matches, rule, per_class=args.per_class)
     if choice is not None:
         _print(choice, out)
@@ -99,8 +101,10 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
     if args.scores is not None:
         card, gain = _with_scaling(card, matches, args.scores, valid.manifest.sha256)
         _print_gain(card, gain, out)
+    documents = bundle.card.documents
+    left = {WATCH, *(() if documents is None else documents.files)}
     files: dict[str, Path | bytes] = {
-        name: bundle.directory / name for name in bundle.card.files if name != WATCH
+        name: bundle.directory / name for name in bundle.card.files if name not in left
     }
     if args.watch is not None:
         watch = fitted(detector, bundle, args.source, valid, method=args.watch, progress=out)

@@ -1,9 +1,10 @@
 """Go the whole way on the embedded set: pictures to a measured ONNX detector, in a few minutes.
 
 Draws blood smears, checks and splits them, samples, trains, evaluates, exports behind the parity
-gate, evaluates the graph, times it, and writes one HTML page. Nothing is needed but this package:
-no data, no GPU, no network. It starts from COCO weights where they are at hand (KIT_WEIGHTS, the
-cache, or --download), else from random ones. It fails if the detector learned too little.
+gate, evaluates the graph, times it, writes one HTML page, and the graph with its model card.
+Nothing is needed but this package: no data, no GPU, no network. It starts from COCO weights where
+they are at hand (KIT_WEIGHTS, the cache, or --download), else from random ones. It fails if the
+detector learned too little.
 """
 
 from __future__ import annotations
@@ -48,13 +49,16 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
     from kit.files import free_path, new_directory, read_json, refuse_existing
     from kit.finetune.prepare import prepare
     from kit.finetune.train import train
+    from kit.report.dossier import Dossier
     from kit.report.html import write_html
+    from kit.report.model_card.tell import document
+    from kit.report.plain_words import sentences
     from kit.report.story import Story, tell
 
     folder = args.out or free_path(Path("runs/quickstart"))
     refuse_existing(folder)
     start = _start(args.download, out)
-    step = _Steps(out, 9)
+    step = _Steps(out, 10)
 
     step(f"draw {PICTURES} blood smears")
     smear.make(folder / "drawn", pictures=PICTURES, seed=args.seed, progress=out)
@@ -97,7 +101,7 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
 
     step("evaluate the graph on test")
     detector = door.open(graph)
-    after = evaluate(detector, graph, dataset, "test", progress=out)
+    after = evaluate(detector, graph, dataset, "test", progress=out, match_by="iou")
 
     step("time it, from file to boxes")
     timed = bench(
@@ -127,11 +131,17 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
     )
     write_html(page, tell(story))
 
+    step("write the model card, into a bundle that carries it")
+    known = Dossier(evaluations=(after,), latencies=(timed,), same=graph.same)
+    documented = document(graph, known, folder / "documented")
+
     reached = after.ap50 or 0.0
     total = timed.stages["total"]
     median = "-" if total is None else f"{total.p50:.1f} ms"
     out.print(f"test AP50 {reached:.3f} (floor {FLOOR[start]}), median {median} a picture")
+    out.print(sentences(after)[0].text)
     out.print(f"report: {page.resolve().as_uri()}")
+    out.print(f"with its model card: {documented.directory}")
     if reached < FLOOR[start]:
         raise RunFailed(
             f"test AP50 {reached:.3f} is below {FLOOR[start]}: the detector learned too little",
@@ -140,6 +150,7 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
     return {
         "out": str(folder),
         "report": str(page),
+        "documented": str(documented.directory),
         "start": start,
         "floor": FLOOR[start],
         "checkpoint": plain(before),
@@ -193,7 +204,8 @@ def _commands(folder: Path, start: str, seed: int) -> str:
             f"--epochs {EPOCHS[start]} --seed {seed} --out run",
             "kit evaluate run/best smears",
             "kit export run/best --precision fp32 --out onnx",
-            "kit evaluate onnx smears",
-            "kit bench onnx smears",
+            "kit evaluate onnx smears --out evaluation.json",
+            "kit bench onnx smears --out latency.json",
+            "kit card onnx evaluation.json latency.json --out documented",
         )
     )

@@ -103,16 +103,23 @@ class Subgroup:
         return {**asdict(self), **{name: getattr(self, name) for name in shares}}
 
 
-def judge(dataset: Dataset, predictions: Sequence[Detections], threshold: float) -> list[Judged]:
+def judge(
+    dataset: Dataset, predictions: Sequence[Detections], threshold: float | Sequence[float]
+) -> list[Judged]:
     """Look at what is detected with a score of ``threshold`` or more.
 
     Args:
         predictions: one per picture, in the dataset's order.
+        threshold: for all classes, or one for each.
 
     Raises:
         ValueError: the counts differ, or a label is not a class of the dataset.
     """
-    shown = [found[found.scores >= np.float32(threshold)] for found in predictions]
+    least = np.broadcast_to(np.asarray(threshold, np.float32), len(dataset.classes))
+    # a label that is no class is left for the evaluator to refuse
+    shown = [
+        found[found.scores >= np.take(least, found.labels, mode="clip")] for found in predictions
+    ]
     return [Judged(one, _mistaken(one)) for one in outcomes(dataset, shown)]
 
 

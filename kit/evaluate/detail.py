@@ -34,7 +34,10 @@ from kit.evaluate.intervals import (
 from kit.evaluate.matches import Matches
 from kit.evaluate.operating import count
 from kit.evaluate.proportions import Share, shares
+from kit.evaluate.subgroups import By, Group
 from kit.evaluate.weighted import class_scores, mean_over_classes
+
+_SLACK = 1e-9  # a mean of ones may come out a little above one
 
 Figure = Literal["ap", "ap50", "sensitivity", "precision"]
 FIGURES: tuple[Figure, ...] = ("ap", "ap50", "sensitivity", "precision")
@@ -56,6 +59,15 @@ class Estimate:
     percentile: Interval | None = None
     bca: Interval | None = None
     why: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.n < 0 or not (self.value is None or 0 <= self.value <= 1 + _SLACK):  # also for NaN
+            raise ValueError(f"a figure must lie in 0..1, it is {self.value} of {self.n}")
+
+    @property
+    def interval(self) -> Interval | None:
+        """The one to tell where there is room for one: BCa, else percentiles."""
+        return self.percentile if self.bca is None else self.bca
 
 
 @dataclass(frozen=True)
@@ -87,6 +99,7 @@ class Detail:
         shares: of units, at the operating point, with Wilson's intervals.
         froc: sensitivity at rates of false positives.
         paired: for comparisons.
+        subgroups: sensitivity at the operating point by size and by group.
     """
 
     drawn_by: Literal["patient", "picture"]
@@ -99,6 +112,12 @@ class Detail:
     froc: Froc
     paired: Paired
     class_thresholds: Mapping[str, float] = field(default_factory=dict)
+    subgroups: Mapping[By, tuple[Group, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, row in {"all classes": self.figures, **self.per_class}.items():
+            if missing := [figure for figure in FIGURES if figure not in row]:
+                raise ValueError(f"{name}: {', '.join(missing)} is missing")
 
 
 def detail(

@@ -55,6 +55,11 @@ class Curve:
     ends: float
     why: str | None = None
 
+    def __post_init__(self) -> None:
+        for name in ("sensitivity", "low", "high"):
+            if len(values := getattr(self, name)) not in (0, len(GRID)):
+                raise ValueError(f"{name} has {len(values)} values, not one for each rate")
+
     def at_rates(self) -> list[tuple[float, float, Interval | None]]:
         """``(rate, sensitivity, interval)`` at each of :data:`RATES`; empty without objects."""
         if not self.sensitivity:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from kit.evaluate.detail import Detail, detail
 from kit.evaluate.froc import MatchBy, froc
 from kit.evaluate.intervals import RESAMPLES, Resampled, resample, units_of
 from kit.evaluate.matches import match
+from kit.evaluate.subgroups import subgroups
 from kit.files import read_json, write_json
 from kit.pixels import read_picture
 from kit.progress import SILENT, Progress
@@ -159,6 +160,7 @@ def measure(
             units=units,
             resamples=resamples,
         )
+        more = replace(more, subgroups=subgroups(chosen, found, bundle.card.thresholds))
     several = len(chosen if units is None else np.unique(units)) > 1
     report = EvalReport(
         **vars(scores),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from kit import __version__, door
-from kit.bundle import Bundle, save_bundle
+from kit.bundle import Bundle, save_bundle, undocumented
 from kit.errors import BundleError, UsageError
 from kit.evaluate.valid import Listed
 from kit.export.parity import TOLERANCES, Parity, Tolerance, answers, compare, record, require
@@ -88,7 +88,7 @@ def compile_bundle(
         bundle, options or CompileOptions(), device=device, progress=progress
     )
     card = replace(
-        bundle.card,
+        undocumented(bundle.card),
         kind="engine",
         weights=compiled.weights,
         files={},

@@ -14,7 +14,7 @@ import onnx
 from onnx import ModelProto
 
 from kit import __version__, door
-from kit.bundle import Bundle, BundleCard, Precision, save_bundle
+from kit.bundle import Bundle, BundleCard, Precision, save_bundle, undocumented
 from kit.errors import BundleError
 from kit.evaluate.valid import Listed
 from kit.export.anatomy import named
@@ -128,7 +128,7 @@ def _float32(
             fix="export from the checkpoint, or from fp32 to less",
         )
     card = replace(
-        old,
+        undocumented(old),
         kind="onnx",
         weights=GRAPH,
         files={},

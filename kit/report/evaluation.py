@@ -42,18 +42,24 @@ def tell(report: EvalReport, errors: Sequence[Section] = ()) -> Page:
     """
     if report.detail is None:
         raise DataError(f"the report of {report.bundle} has scores only", fix="kit evaluate again")
-    found = report.detail
     sections: list[Section] = [
-        _estimates(found),
-        _shares(found),
-        Plot("FROC", froc_plot(found.froc), _caption(found)),
-        _rates(found),
+        *figures(report.detail),
         *errors,
-        _what(report),
+        what(report),
         Text("Use", ["For research only: this detector is not a medical device."]),
     ]
     subtitle = f"{report.dataset} {report.split}: {report.images} pictures"
     return Page(report.bundle, f"{subtitle}, {report.objects} objects", sections)
+
+
+def figures(found: Detail) -> list[Section]:
+    """Every figure with its interval, shares of pictures or patients, and FROC."""
+    return [
+        _estimates(found),
+        _shares(found),
+        Plot("FROC", froc_plot(found.froc), _caption(found)),
+        _rates(found),
+    ]
 
 
 def froc_plot(froc: Froc) -> str:
@@ -133,7 +139,8 @@ def _caption(found: Detail) -> str:
     )
 
 
-def _what(report: EvalReport) -> Facts:
+def what(report: EvalReport) -> Facts:
+    """What exactly was measured, on what, by what."""
     tiling = "none" if report.tiling is None else str(report.tiling)
     return Facts(
         "What exactly",

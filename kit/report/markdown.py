@@ -53,8 +53,6 @@ def _body(section: Section, place: int) -> Iterator[str]:
     elif isinstance(section, Table):
         numbers = tuple(section.is_number(column) for column in range(len(section.header)))
         yield from _table(section.header, numbers, section.rows)
-        if section.note:
-            yield from ("", _plain(section.note))
     elif isinstance(section, Plot):
         caption = _plain(section.caption or section.title)
         if section.png is None:
@@ -66,6 +64,8 @@ def _body(section: Section, place: int) -> Iterator[str]:
         if section.note:
             yield from (_plain(section.note), "")
         yield from (f"- *Picture: {_plain(figure.caption)}*" for figure in section.figures)
+    if isinstance(section, Text | Facts | Table) and section.note:
+        yield from ("", _plain(section.note))
 
 
 def _table(

@@ -14,11 +14,14 @@ Cell: TypeAlias = str | int | float | None
 
 @dataclass(frozen=True)
 class Text:
-    """Paragraphs of plain text; ``code`` is a command to paste, shown as it stands."""
+    """Paragraphs of plain text; ``code`` is a command to paste, shown as it stands; what is
+    ``loud`` must not be overlooked."""
 
     title: str
     paragraphs: Sequence[str] = ()
     code: str | None = None
+    note: str | None = None
+    loud: bool = False
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,7 @@ class Facts:
 
     title: str
     items: Sequence[tuple[str, Cell]]
+    note: str | None = None
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from doubles.reports import evaluation
 
+from kit.bundle import open_bundle
+from kit.evaluate.coco import ClassScore
 from kit.report.film import VideoWriter
 from kit.runtime.stream import Video
 
@@ -124,6 +127,21 @@ def evil_archive(bad: Path, work: Path) -> None:
     import torch
 
     torch.save({"model": Evil()}, bad / "evil.pt")
+
+
+def another_report(bad: Path, work: Path) -> None:
+    report_of("0" * 64, bad / "report.json")
+
+
+def twice(bad: Path, work: Path) -> None:
+    shutil.copytree(work / "onnx", bad / "onnx")
+    for name in ("a.json", "b.json"):
+        report_of(open_bundle(bad / "onnx").sha256, bad / name)
+
+
+def report_of(sha256: str, path: Path) -> None:
+    classes = {name: ClassScore(0.5, 0.5, 9) for name in ("Platelets", "RBC", "WBC")}
+    evaluation(sha256, per_class=classes, detail=None).save(path)
 
 
 def text(name: str, content: str) -> Callable[[Path, Path], None]:
@@ -249,6 +267,18 @@ CASES = (
          ("--to", "--precision")),
     Case("no tolerance", "export {onnx} --precision fp16 --tolerance 0 --out new",
          ("--tolerance", "above 0")),
+    # model cards
+    Case("a report of another", "card {onnx} bad/report.json --out new",
+         ("report.json", "of another bundle", "0" * 12, "--sibling"), another_report),
+    Case("a damaged report", "card {onnx} bad/report.json --out new",
+         ("report.json", "not a report", "kit evaluate"), text("report.json", '{"ap": 0.')),
+    Case("two reports of one thing", "card bad/onnx bad/a.json bad/b.json --out new",
+         ("b.json", "measures the same as bad/a.json"), twice),
+    Case("mistakes in statements", "card {onnx} --statements bad/said.yaml --out new",
+         ("said.yaml", "2 mistake(s)", "line 1: use: unknown key", "line 2: contact"),
+         text("said.yaml", "use: all\ncontact: [me]\n")),
+    Case("not a sibling", "card {onnx} --sibling {onnx} --out new",
+         ("onnx", "this very bundle")),
     # streams
     Case("no such camera", "detect {onnx} 99 --out new", ("camera 99", "no such camera")),
     Case("nobody answers", "detect {onnx} rtsp://me:secret@127.0.0.1:9/live --out new",

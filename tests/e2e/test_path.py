@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -159,7 +160,7 @@ def test_detect(user: Any, parted: str, exported: str, save: str) -> None:
 
 
 def test_card_and_verify(user: Any, trained: str, exported: str) -> None:
-    card = user.json("card", exported)
+    card = user.json("card", exported, "--show")
     assert card["classes"] == CLASSES
     assert card["parent"] == user.json("verify", f"{trained}/best")["bundle_sha256"]
     verified = user.json("verify", exported)
@@ -167,6 +168,23 @@ def test_card_and_verify(user: Any, trained: str, exported: str) -> None:
     assert verified["unnamed"] == []
     assert card["reports"]["parity"]["detections"] > 0
     assert card["reports"]["parity"]["matched"] > 0.999
+
+
+def test_the_model_card_travels_with_the_bundle(user: Any, parted: str, exported: str) -> None:
+    user("evaluate", exported, parted, "--threads", "1", "--out", "test.json", makes=["test.json"])
+    told = user.json("card", exported, "test.json", makes=[f"{exported}-documented"])
+    made = told["documented"]
+    assert made["bundle"] == f"{exported}-documented"
+    verified = user.json("verify", made["bundle"])
+    assert verified["bundle_sha256"] == made["bundle_sha256"]
+    assert verified["files"].items() > made["files"].items()
+    for name in ("markdown", "html"):
+        page = unescape((user.folder / made[name]).read_text())
+        assert "Research use only. Not a medical device." in page
+        assert made["sentences"][0] in page
+    report = user.json("evaluate", made["bundle"], parted, "--threads", "1")
+    given = json.loads((user.folder / "test.json").read_text())
+    assert (report["ap"], report["detail"]) == (given["ap"], given["detail"])
 
 
 def test_nothing_made_is_made_again(user: Any, parted: str, trained: str, exported: str) -> None:

@@ -44,6 +44,8 @@ def test_the_whole_way(new_user: Callable[..., Any]) -> None:
     epochs = quickstart.EPOCHS["random"]
     assert [row["epoch"] for row in history] == list(range(1, epochs + 1))
     assert_one_page(folder / "report.html")
+    documented = user.json("verify", "quick/documented")
+    assert {"MODEL_CARD.html", "evaluation-test.json", "latency.json"} <= documented["files"].keys()
     again = user("quickstart", "--out", "quick", code=2)
     assert "exists already" in again.stderr
 

@@ -20,6 +20,8 @@ from kit.errors import BundleError, GateRefused, RunFailed, UsageError
 from kit.export.compile import compile_bundle, compilers
 from kit.export.data import gate_pictures
 from kit.export.parity import Tolerance
+from kit.report.dossier import read_dossier
+from kit.report.model_card.tell import document
 from kit.runtime.backends import CompileOptions
 
 
@@ -56,6 +58,14 @@ def test_the_engine_is_a_bundle_like_any(gpu: Gpu, exported: Bundle, tmp_path: P
     expected = door.open(exported).detect(images, floor=0.05)
     for one, other in zip(results, expected, strict=True):  # in batches of three and of two
         np.testing.assert_allclose(one.detections.xyxy, other.detections.xyxy, atol=0.01)
+
+
+def test_documents_of_the_graph_are_left_behind(gpu: Gpu, exported: Bundle, tmp_path: Path) -> None:
+    told = document(exported, read_dossier(exported), tmp_path / "told")
+    engine = compiled(told, tmp_path / "engine")
+    assert engine.card.documents is None
+    assert not {*engine.card.files} & {*told.card.files} - {*exported.card.files}
+    assert engine.made_from == told.sha256
 
 
 def test_every_precision_keeps_its_own(gpu: Gpu, lesser: Bundle, tmp_path: Path) -> None:

@@ -26,6 +26,8 @@ from kit.export.export import Eight, export_onnx
 from kit.export.graph import Written, write_graph
 from kit.export.parity import Tolerance
 from kit.pixels import read_picture
+from kit.report.dossier import read_dossier
+from kit.report.model_card.tell import document
 from kit.runtime.quality import quality
 from kit.runtime.watch import FILE, facts, pack
 
@@ -69,6 +71,16 @@ def test_it_is_the_same_from_the_checkpoint(
     again = to_less(checkpoint, lesser.card.precision, rest, tmp_path / "again")
     assert again.card.parent == checkpoint.sha256
     assert again.weights.read_bytes() == lesser.weights.read_bytes()
+
+
+@pytest.mark.parametrize("checkpoint", ["yolov8n"], indirect=True)
+def test_documents_of_another_precision_are_left_behind(exported: Bundle, tmp_path: Path) -> None:
+    told = document(exported, read_dossier(exported), tmp_path / "told")
+    gate = gate_pictures(told, None)
+    made, _ = export_onnx(told, gate, tmp_path / "fp16", precision="fp16", tolerance=Tolerance(1.0))
+    assert made.card.documents is None
+    assert {*made.card.files} == {made.card.weights}
+    assert made.made_from == made.card.parent == told.sha256
 
 
 def test_less_is_not_made_of_less(
