@@ -5,11 +5,11 @@ from __future__ import annotations
 import gradio as gr
 from markupsafe import Markup
 
-from kit.app import picture_tab
+from kit.app import picture_tab, worth_tab
 from kit.app import strings as say
 from kit.app.desk import Desk
 
-SCRIPTS = ("viewer.js", "intake.js")
+SCRIPTS = ("viewer.js", "intake.js", "worth.js")
 FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "sans-serif"]
 MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
 
@@ -19,8 +19,11 @@ def build(desk: Desk) -> gr.Blocks:
     page = gr.Blocks(title=say.TITLE, analytics_enabled=False, delete_cache=(60, 300))
     with page:
         gr.HTML(_head(desk), apply_default_css=False)
-        with gr.Tabs(), gr.Tab(say.PICTURE, id="picture"):
-            picture_tab.build(desk)
+        with gr.Tabs():
+            with gr.Tab(say.PICTURE, id="picture"):
+                picture_tab.build(desk)
+            with gr.Tab(say.WORTH, id="worth"):
+                worth_tab.build()
     page.queue(max_size=64, default_concurrency_limit=8)
     return page
 
@@ -40,9 +43,9 @@ def _head(desk: Desk) -> Markup:
     licences = sorted({served.bundle.card.licence for served in desk.shelf.values()})
     choices = Markup("").join(Markup("<option>{}</option>").format(name) for name in desk.shelf)
     return Markup(
-        '<header class="kit-head"><h1>{title}</h1><p class="kit-research">{research}</p>'
+        '<header class="kit-head"><h1>{title}</h1>'
         '<label{alone}>{bundle} <select class="kit-bundle">{choices}</select></label>'
-        "<p>{licence}</p></header>"
+        '<p>{licence}</p></header><p class="kit-always" role="note">{research}</p>'
     ).format(
         title=say.TITLE,
         research=say.RESEARCH_ONLY,

@@ -16,6 +16,7 @@ from kit.app.guard import user_of
 from kit.app.looked import Looked, look, look_again
 from kit.app.shelf import Served
 from kit.app.viewer import viewer
+from kit.app.worth import card_page, worth
 
 PRIVATE = {"cache-control": "no-store"}
 """Header of what is a visitor's own."""
@@ -42,6 +43,14 @@ def routes(desk: Desk) -> APIRouter:
         if path.parent != STATIC or path.suffix not in _KINDS or not path.is_file():
             raise HTTPException(404)
         return FileResponse(path, media_type=_KINDS[path.suffix])
+
+    @router.get("/kit/worth")
+    def worth_of(bundle: str = "") -> Response:
+        return HTMLResponse(worth(_served(desk, bundle)))
+
+    @router.get("/kit/card")
+    def card_of(bundle: str = "") -> Response:
+        return HTMLResponse(card_page(_served(desk, bundle)))
 
     @router.post("/kit/look")
     async def look_at(request: Request, bundle: str = "", title: str = "") -> Response:

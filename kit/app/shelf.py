@@ -17,7 +17,7 @@ FLOOR = 0.05
 """Lowest score that the page can show; the slider moves above it without a new look."""
 
 _DEMO = "runs/quickstart*"
-_PARTS = ("onnx-documented", "onnx")
+_PARTS = ("documented", "onnx")
 
 
 @dataclass(frozen=True, eq=False)

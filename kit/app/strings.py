@@ -54,3 +54,24 @@ PRINT_SHOWN = "Boxes shown"
 PRINT_SCORES = "that score at least {threshold}"
 PRINT_OPERATING = "at the operating point, {threshold}"
 PRINT_SEEN = "Signed by (name, date):"
+
+WORTH = "What it is worth"
+WORTH_WAIT = "Reading what is known of it."
+WORTH_UNKNOWN = "What it finds and misses was not measured, so nobody knows what it is worth."
+WORTH_EVALUATE = "kit evaluate BUNDLE SRC --out test.json\nkit card BUNDLE test.json --out DIR"
+WORTH_UNTIMED = "How long it takes was not measured on any device."
+WORTH_BENCH = "kit bench BUNDLE SRC --out latency.json\nkit card BUNDLE latency.json --out DIR"
+WORTH_LIMITS = "Known limits"
+WORTH_DETAILS = "The whole model card"
+WORTH_ALL = "all classes"
+WORTH_NONE = "not measurable"
+WORTH_HEADER = ("class", "objects", "AP50", "95 % interval", "AP")
+WORTH_FROC = (
+    "How many of the objects are found (upwards), against how many things are marked per picture "
+    "that are none (to the right), as the score from which boxes are shown is lowered."
+)
+WORTH_TIME = (
+    "Half of the pictures took at most {p50} ms on {device} ({precision}, batch of {batch}, "
+    "{samples} timed)."
+)
+WORTH_SPREADS = "Share of pictures (upwards) that took at most so many milliseconds."
