@@ -33,7 +33,8 @@ FULL: dict[str, Any] = {
     "watch": {"method": "mahalanobis", "alarms": 0.031, "threshold": 7.0, "usual": {}},
     "manifests": {"train": "1" * 64, "valid": "2" * 64},
     "dataset": {"name": "bccd", "source": "bccd"},
-    "training": {"plan": {"notation": "F1-4 T5-9", "stages": {}}, "seed": 3, "epoch": 5, "epochs": 9, "train_objects": {"cell": 7},
+    "training": {"plan": {"notation": "F1-4 T5-9", "stages": {}}, "seed": 3,
+                 "epoch": 5, "epochs": 9, "train_objects": {"cell": 7},
                  "recipe": {"name": "default", "lr": 0.0005}},
     "reports": {
         "operating_point": {
