@@ -16,8 +16,8 @@ from kit.report.page import Cell, Facts, Section, Table, Text
 
 NOT_RECORDED = "not recorded"
 AGPL = (
-    "The weights it was trained from are under AGPL-3.0, and so is this detector, unless its user "
-    "has another licence from their makers. In short: who passes it on, or lets others use a "
+    "The model it was made from is under AGPL-3.0, and so is this detector, unless its user has "
+    "another licence from the model's makers. In short: who passes it on, or lets others use a "
     "changed one over a network, has to offer them the corresponding source under the same "
     "licence. The licence's own text counts, not this sentence."
 )
@@ -111,7 +111,7 @@ def training(card: BundleCard) -> list[Section]:
     items: list[tuple[str, Cell]] = [
         ("Start", cell(at(facts, "start", "kind") or start) or NOT_RECORDED),
         ("Weights started from, sha256", cell(at(facts, "start", "sha256"))),
-        ("Plan", cell(at(facts, "plan", "plan") or facts.get("plan")) or "all stages tuned"),
+        ("Plan", cell(at(facts, "plan", "notation") or facts.get("plan")) or "all stages tuned"),
         ("Recipe", cell(at(facts, "recipe", "name")) or NOT_RECORDED),
         ("Seed", cell(facts.get("seed"))),
         ("Epochs", cell(epochs)),

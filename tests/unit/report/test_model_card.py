@@ -33,7 +33,8 @@ FULL: dict[str, Any] = {
     "watch": {"method": "mahalanobis", "alarms": 0.031, "threshold": 7.0, "usual": {}},
     "manifests": {"train": "1" * 64, "valid": "2" * 64},
     "dataset": {"name": "bccd", "source": "bccd"},
-    "training": {"seed": 3, "epoch": 5, "epochs": 9, "train_objects": {"cell": 7},
+    "training": {"plan": {"notation": "F1-4 T5-9", "stages": {}}, "seed": 3,
+                 "epoch": 5, "epochs": 9, "train_objects": {"cell": 7},
                  "recipe": {"name": "default", "lr": 0.0005}},
     "reports": {
         "operating_point": {
@@ -80,7 +81,7 @@ def test_what_is_known_is_told(tmp_path: Path) -> None:
     for words in (
         "Finds about 93 of 100 cell (95 % interval 84 to 98 of 100)", "AGPL-3.0, and so is",
         "MIT", "Shenggan", "two boxes have no area", "0.0005", "epoch 5 of 9", "0.500 to 0.750",
-        "-0.0100 to +0.0020", "its child, 999999999999", "fp16 and fp32", "1 layers",
+        "-0.0100 to +0.0020", "its child, 999999999999", "fp16 and fp32", "1 layers", "F1-4 T5-9",
         "not measured", "3.1%", "0.841 to 0.979", cells.sha256,
     ):  # fmt: skip
         assert words in told, words
