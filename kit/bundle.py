@@ -81,6 +81,7 @@ class Documents:
         made_from: what the first of these was made from, its ``parent``; None where it has none.
         markdown, html: the model card. statements: what only people can say, as YAML.
         evaluations, latencies: reports of `kit evaluate` and `kit bench`.
+        samples: pictures to try the detector on.
         related: the other bundles that reports may be of.
     """
 
@@ -91,12 +92,14 @@ class Documents:
     statements: str
     evaluations: tuple[str, ...] = ()
     latencies: tuple[str, ...] = ()
+    samples: tuple[str, ...] = ()
     related: tuple[Related, ...] = ()
 
     @property
     def files(self) -> tuple[str, ...]:
         """Names of all of them."""
-        return (self.markdown, self.html, self.statements, *self.evaluations, *self.latencies)
+        reports = (*self.evaluations, *self.latencies)
+        return (self.markdown, self.html, self.statements, *reports, *self.samples)
 
 
 @dataclass(frozen=True)

@@ -52,10 +52,19 @@ def routes(desk: Desk) -> APIRouter:
     def card_of(bundle: str = "") -> Response:
         return HTMLResponse(card_page(_served(desk, bundle)))
 
+    @router.get("/kit/sample")
+    def sample(bundle: str, name: str) -> Response:
+        return FileResponse(_sample(_served(desk, bundle), name), media_type="image/jpeg")
+
     @router.post("/kit/look")
-    async def look_at(request: Request, bundle: str = "", title: str = "") -> Response:
+    async def look_at(
+        request: Request, bundle: str = "", title: str = "", sample: str = ""
+    ) -> Response:
         served = _served(desk, bundle)
-        data = await _body(request, desk.settings.picture_mb)
+        if sample:
+            data = _sample(served, sample).read_bytes()
+        else:
+            data = await _body(request, desk.settings.picture_mb)
         looked = await run_in_threadpool(look, data, served, user_of(request))
         return HTMLResponse(viewer(desk.memory.keep(looked), title[:80]), 200, PRIVATE)
 
@@ -101,6 +110,14 @@ def _served(desk: Desk, name: str) -> Served:
     if served is None:
         raise HTTPException(404, say.NO_BUNDLE)
     return served
+
+
+def _sample(served: Served, name: str) -> Path:
+    """A picture that the bundle carries."""
+    documents = served.bundle.card.documents
+    if documents is None or name not in documents.samples:
+        raise HTTPException(404)
+    return served.bundle.directory / name
 
 
 async def _body(request: Request, most_mb: int) -> bytes:

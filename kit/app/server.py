@@ -106,6 +106,7 @@ def _listen(settings: Settings) -> socket.socket:
                 f"can't be listened on ({error.strerror})", where=where, fix="try another --port"
             ) from error
         raise RunFailed(f"can't be listened on ({error.strerror})", where=where) from error
+    listening.listen(128)  # who comes before the app is ready waits
     return listening
 
 

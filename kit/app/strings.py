@@ -10,6 +10,8 @@ PICTURE_DROP = "Drop pictures here, paste one, or choose them"
 PICTURE_NONE = (
     "No picture yet. What you show stays in this machine's memory, and is forgotten soon."
 )
+SAMPLES = "No picture at hand? Try one of these:"
+SAMPLE = "Sample picture {number}"
 PICTURE_NUMBER = "Picture {number} of {count}"
 PICTURE_FAILED = "{title} could not be looked at: {why}"
 TOO_LARGE = "it is larger than {most} MB"

@@ -51,9 +51,6 @@ def worth(served: Served) -> Markup:
     )
 
 
-# Markup(...) below is of plots that we draw: names in them are escaped by the one who draws.
-
-
 def _evaluations(dossier: Dossier) -> Markup:
     if not dossier.own:
         return _unknown(say.WORTH_UNKNOWN, say.WORTH_EVALUATE)
@@ -62,12 +59,9 @@ def _evaluations(dossier: Dossier) -> Markup:
 
 def _evaluation(report: EvalReport) -> Markup:
     told = sentences(report)
-    plot = ""
+    plot: Markup | str = ""
     if report.detail is not None and report.detail.froc.pooled.sensitivity:
-        plot = Markup('<figure class="kit-plot">{}<figcaption>{}</figcaption></figure>').format(
-            Markup(froc_plot(report.detail.froc)),
-            say.WORTH_FROC,
-        )
+        plot = _plot(froc_plot(report.detail.froc), say.WORTH_FROC)
     return Markup(
         '<section><ul class="kit-plain">{plain}</ul><p class="kit-quiet">{on}</p>{table}{plot}'
         "</section>"
@@ -117,14 +111,17 @@ def _latency(rows: Sequence[LatencyReport]) -> Markup:
                     samples=row.samples,
                 )
             )
-    return Markup(
-        '<section><h3>{}</h3><ul>{}</ul><figure class="kit-plot">{}<figcaption>{}</figcaption>'
-        "</figure></section>"
-    ).format(
-        say.TIME,
-        _lines("li", lines),
-        Markup(spreads(rows)),
-        say.WORTH_SPREADS,
+    drawn = [row for row in rows if len(row.totals_ms)]
+    plot = _plot(spreads(drawn), say.WORTH_SPREADS) if drawn else ""
+    return Markup("<section><h3>{}</h3><ul>{}</ul>{}</section>").format(
+        say.TIME, _lines("li", lines), plot
+    )
+
+
+def _plot(svg: str, caption: str) -> Markup:
+    """A drawing of ours: names in it are escaped by the one who draws."""
+    return Markup('<figure class="kit-plot">{}<figcaption>{}</figcaption></figure>').format(
+        Markup(svg), caption
     )
 
 

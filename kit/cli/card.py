@@ -14,6 +14,8 @@ A REPORT is what `kit evaluate --out` or `kit bench --out` wrote of this very bu
 it was made from; or of another precision of the same model, whose directory --sibling names.
 Reports that the bundle already carries stay, unless a new one measured the same.
 
+--sample puts a picture into the bundle, without its name and metadata, for the page of `kit serve`.
+
 --statements is a YAML file of what only people can say, such as the intended use; --template writes
 one to fill in. "Research use only. Not a medical device." stays on the card until it says who lifts
 that.
@@ -53,6 +55,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="BUNDLE",
         help="another precision of the same model, to stand beside it; may be repeated",
+    )
+    parser.add_argument(
+        "--sample",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="PICTURE",
+        help="a picture to try it on, that may be seen wherever the bundle goes; may be repeated",
     )
     parser.add_argument(
         "--template",
@@ -97,6 +107,7 @@ def _require_sense(args: argparse.Namespace) -> None:
         "REPORT": args.reports,
         "--statements": args.statements,
         "--sibling": args.sibling,
+        "--sample": args.sample,
         "--out": args.out,
         "--template": args.template,
         "--show": args.show,
@@ -134,7 +145,7 @@ def _document(args: argparse.Namespace, bundle: Bundle) -> dict[str, Any]:
         dossier = replace(dossier, statements=read_statements(args.statements))
     dossier = add_siblings(dossier, bundle, [open_bundle(path) for path in args.sibling])
     dossier = add_reports(dossier, bundle, args.reports)
-    made = document(bundle, dossier, target, statements=args.statements)
+    made = document(bundle, dossier, target, statements=args.statements, samples=args.sample)
     documents = made.card.documents
     assert documents is not None
     return {

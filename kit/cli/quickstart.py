@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from kit.cli.output import Output
 
 MODEL, PICTURES = "yolov8n", 160
+SAMPLES = 3  # pictures to try the page with
 EPOCHS = {"coco": 12, "random": 40}
 FLOOR = {"coco": 0.93, "random": 0.85}
 """Least test AP50, by start: under 0.95 of the lowest of five seeds, docs/results/quickstart.md."""
@@ -133,7 +134,8 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
 
     step("write the model card, into a bundle that carries it")
     known = Dossier(evaluations=(after,), latencies=(timed,), same=graph.same)
-    documented = document(graph, known, folder / "documented")
+    shown = [dataset.path(int(index)) for index in dataset.split("valid")[:SAMPLES]]
+    documented = document(graph, known, folder / "documented", samples=shown)
 
     reached = after.ap50 or 0.0
     total = timed.stages["total"]

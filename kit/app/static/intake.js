@@ -32,7 +32,7 @@
     }
   }
 
-  async function show(section, files) {
+  async function show(section, files, sample = "") {
     const results = section.querySelector(".kit-results");
     const status = section.querySelector(".kit-status");
     const texts = section.dataset;
@@ -42,7 +42,7 @@
     for (const [index, file] of files.entries()) {
       const title = fill(texts.number, { number: index + 1, count: files.length });
       status.textContent = title;
-      const query = new URLSearchParams({ bundle: bundle(), title: files.length > 1 ? title : "" });
+      const query = new URLSearchParams({ bundle: bundle(), title: files.length > 1 ? title : "", sample });
       const element =
         file.size > texts.mostMb * 1e6
           ? warning(fill(texts.failed, { title, why: texts.tooLarge }))
@@ -65,10 +65,22 @@
     }
   }
 
+  /** Samples are of one detector: those of others are hidden. */
+  const sort = () => {
+    for (const row of document.querySelectorAll(".kit-samples")) row.hidden = row.dataset.of !== bundle();
+  };
+  new MutationObserver(sort).observe(document, { childList: true, subtree: true });
+
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest?.("[data-sample]");
+    if (button) show(button.closest("[data-intake]"), [new Blob()], button.dataset.sample);
+  });
+
   const intakeOf = (event) => (event.target instanceof Element ? event.target.closest('[data-intake="picture"]') : null);
 
   document.addEventListener("change", (event) => {
     if (event.target.matches?.(".kit-bundle")) {
+      sort();
       document.querySelectorAll('[data-intake="picture"]').forEach(again);
       return;
     }

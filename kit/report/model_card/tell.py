@@ -12,6 +12,7 @@ from kit import __version__
 from kit.binding import plain
 from kit.bundle import Bundle, Documents, save_bundle
 from kit.files import json_bytes, refuse_existing
+from kit.pixels import encode_picture, read_picture
 from kit.report import statements as said
 from kit.report.dossier import Dossier
 from kit.report.html import render_html
@@ -22,6 +23,7 @@ from kit.report.page import Cell, Page, Section, Table, Text
 from kit.report.statements import ASKED, Statements
 
 RESEARCH = "Research use only. Not a medical device."
+SAMPLE = ".jpg"
 MARKDOWN, HTML, STATEMENTS = "MODEL_CARD.md", "MODEL_CARD.html", "statements.yaml"
 
 
@@ -50,15 +52,22 @@ def tell(bundle: Bundle, dossier: Dossier) -> Page:
 
 
 def document(
-    bundle: Bundle, dossier: Dossier, out: Path, *, statements: Path | None = None
+    bundle: Bundle,
+    dossier: Dossier,
+    out: Path,
+    *,
+    statements: Path | None = None,
+    samples: Sequence[Path] = (),
 ) -> Bundle:
     """Write a bundle with the same weights, and with its model card and reports.
 
     Args:
         dossier: what is known; its statements are those of the file ``statements``.
         statements: None keeps the bundle's own, or asks for them.
+        samples: pictures to try it on, written without names and metadata; none keeps its own.
 
     Raises:
+        DataError: a sample is no picture.
         UsageError: ``out`` exists.
     """
     refuse_existing(out)
@@ -82,6 +91,7 @@ def document(
         own[name] = json_bytes(plain(report))
     for name in latencies:
         own[name] = json_bytes([plain(each) for each in dossier.latencies])
+    own |= _samples(bundle, samples)
     documents = Documents(
         of=bundle.same,
         made_from=bundle.made_from,
@@ -90,6 +100,7 @@ def document(
         statements=STATEMENTS,
         evaluations=evaluations,
         latencies=latencies,
+        samples=tuple(sorted(name for name in own if name.endswith(SAMPLE))),
         related=dossier.related,
     )
     made = replace(
@@ -99,6 +110,17 @@ def document(
         made_by=f"detector-kit {__version__}",
     )
     return save_bundle(out, made, {**content, **own})
+
+
+def _samples(bundle: Bundle, paths: Sequence[Path]) -> dict[str, bytes]:
+    old = bundle.card.documents
+    if not paths:
+        names = () if old is None else old.samples
+        return {name: (bundle.directory / name).read_bytes() for name in names}
+    return {
+        f"sample-{number:02}{SAMPLE}": encode_picture(read_picture(path), SAMPLE)
+        for number, path in enumerate(paths, 1)
+    }
 
 
 def _names(stems: Sequence[str], taken: set[str]) -> tuple[str, ...]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -81,3 +83,16 @@ def test_what_is_no_picture(served: Any, visit: Visit, tmp_path: Path, content: 
     page.wait_for_selector(".kit-warning")
     assert "could not be looked at" in page.locator(".kit-warning").inner_text()
     assert not served.temporary
+
+
+def test_a_sample_of_the_bundle(serve: Any, visit: Visit, bundle: Path, grey: Path) -> None:
+    told = bundle.parent / "sampled"
+    command = [sys.executable, "-m", "kit.cli.root", "card", bundle, "--out", told]
+    subprocess.run([*command, "--sample", grey], check=True, capture_output=True)
+    page = visit(serve(told))
+    page.get_by_role("button", name="Sample picture 1").click()
+    page.wait_for_selector(READY)
+    assert page.locator(".kit-box:not([hidden])").count() == 2
+    page.get_by_role("tab", name="What it is worth").click()
+    page.wait_for_selector(".kit-worth")
+    assert "not measured" in page.locator(".kit-worth").inner_text()
