@@ -41,15 +41,17 @@ def head() -> str:
 
 def _head(desk: Desk) -> Markup:
     licences = sorted({served.bundle.card.licence for served in desk.shelf.values()})
-    choices = Markup("").join(Markup("<option>{}</option>").format(name) for name in desk.shelf)
+    choices = Markup("").join(
+        Markup('<option value="{}">{}</option>').format(name, served.title)
+        for name, served in desk.shelf.items()
+    )
     return Markup(
         '<header class="kit-head"><h1>{title}</h1>'
-        '<label{alone}>{bundle} <select class="kit-bundle">{choices}</select></label>'
+        '<label>{bundle} <select class="kit-bundle">{choices}</select></label>'
         '<p>{licence}</p></header><p class="kit-always" role="note">{research}</p>'
     ).format(
         title=say.TITLE,
         research=say.RESEARCH_ONLY,
-        alone=Markup(" hidden") if len(desk.shelf) == 1 else "",
         bundle=say.BUNDLE,
         choices=choices,
         licence=say.LICENCE.format(licence=", ".join(licences)),

@@ -25,7 +25,7 @@ class Served:
     """A bundle that visitors can choose.
 
     Attributes:
-        name: what the page calls it.
+        name: by which it is asked for.
         turns: looks wait here, first come first served, whoever asks. A camera never has more than
             one waiting, so eight of them take turns and none starves.
     """
@@ -34,6 +34,12 @@ class Served:
     bundle: Bundle
     detector: Detector
     turns: ThreadPoolExecutor = field(repr=False)
+
+    @property
+    def title(self) -> str:
+        """For people: what it is, and which of several."""
+        card = self.bundle.card
+        return f"{card.name}, {card.precision} ({self.name})"
 
     @property
     def floor(self) -> float:

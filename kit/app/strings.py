@@ -1,6 +1,6 @@
 """Every word the page says, in one place, so that another language is another file."""
 
-TITLE = "Detector"
+TITLE = "What the detector sees"
 RESEARCH_ONLY = "Research use only. Not a medical device."
 LICENCE = "Licence of the model: {licence}"
 BUNDLE = "Detector"
