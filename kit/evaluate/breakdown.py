@@ -1,4 +1,4 @@
-"""A detector at one threshold, picture by picture: what it confuses, and where it is weak.
+"""A detector as it is shown, picture by picture: what it confuses, and where it is weak.
 
 Objects are found at an overlap of 0.5 or more, by the evaluator's matching. What is false then is
 held against the objects that are left: an overlap of 0.5 with one of another class is a wrong
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from kit.data.dataset import Dataset
 from kit.evaluate.outcome import Outcome, iou, outcomes
+from kit.runtime.suppress import reaching
 from kit.types import Detections
 
 OVERLAP = 0.5
@@ -103,16 +104,19 @@ class Subgroup:
         return {**asdict(self), **{name: getattr(self, name) for name in shares}}
 
 
-def judge(dataset: Dataset, predictions: Sequence[Detections], threshold: float) -> list[Judged]:
-    """Look at what is detected with a score of ``threshold`` or more.
+def judge(
+    dataset: Dataset, predictions: Sequence[Detections], thresholds: Sequence[float]
+) -> list[Judged]:
+    """Look at what is shown: detections that reach the threshold of their class.
 
     Args:
         predictions: one per picture, in the dataset's order.
+        thresholds: ``(C,)``, such as a card's.
 
     Raises:
         ValueError: the counts differ, or a label is not a class of the dataset.
     """
-    shown = [found[found.scores >= np.float32(threshold)] for found in predictions]
+    shown = [reaching(found, thresholds) for found in predictions]
     return [Judged(one, _mistaken(one)) for one in outcomes(dataset, shown)]
 
 

@@ -100,6 +100,11 @@ class Detail:
     paired: Paired
     class_thresholds: Mapping[str, float] = field(default_factory=dict)
 
+    @property
+    def thresholds(self) -> Mapping[str, float]:
+        """Score from which a detection counts, for each class."""
+        return {n: self.class_thresholds.get(n, self.operating_point) for n in self.per_class}
+
 
 def detail(
     matches: Mapping[str, Matches],
