@@ -127,9 +127,9 @@ def confusions(
     # a class that is neither labelled nor detected says nothing
     there = [k for k in range(len(classes)) if table[k].any() or table[:, k].any()]
     title = "What is taken for what"
+    points = spoken_thresholds(dict(zip(classes, thresholds, strict=True)))
     note = (
-        f"Of detections scored {spoken_thresholds(dict(zip(classes, thresholds, strict=True)))}, at an "
-        "overlap of 0.5 or more with the object. "
+        f"Of detections scored {points}, at an overlap of 0.5 or more with the object. "
         f"{len(judged)} picture(s)."
     )
     if len(there) > SQUARE:

@@ -151,7 +151,7 @@ def test_errors_are_false_and_missed_boxes_and_cost_is_counted_in_objects(load: 
 
 
 def test_planted_mistakes_are_what_they_say_and_are_found_where_they_are(load: Any) -> None:
-    planting = load("label_mistakes")
+    planting = load("_planting")
     side = np.arange(0, 2000, 20.0)
     boxes = np.stack([side, side, side + 10, side + 10], axis=1)
     none = np.zeros(100, np.uint8)
@@ -185,7 +185,7 @@ def test_planted_mistakes_are_what_they_say_and_are_found_where_they_are(load: A
         assert len(rows) == (30 if kind == "all" else 10)
         assert len(set(rows)) == len(rows)
         assert all(planted.kind[row] == kind or kind == "all" for row in rows)
-        told = planting._count(rows, planted, kind)["at"]
+        told = planting.count(rows, planted, kind)["at"]
         assert [one["recall"] for one in told] == [0.5, 1.0, 1.0]
         assert [one["precision"] for one in told] == [1.0, 1.0, 0.5]
         assert [one["random"] for one in told] == [1.0, 1.0, 0.5]
