@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from kit.report.page import Cell, Plot, Section, Table, Text
 
 
+FIGURES = {"sensitivity": "sensitivity", "precision": "precision", "fppi": "false a picture"}
+
+
 def plain_words(bundles: Bundles, tested: Tested, watch: Mapping[str, Any], data: str) -> Text:
     """The findings in sentences, for those who read no tables."""
     from kit.report.page import Text
@@ -30,10 +33,12 @@ def plain_words(bundles: Bundles, tested: Tested, watch: Mapping[str, Any], data
             f"This detector was trained to find {', '.join(report.per_class)}. It was tested once, "
             f"on {report.images} pictures with {report.objects} labelled objects that had no part "
             "in training it, nor in choosing anything about it.",
-            f"It finds {_percent(found.figures['sensitivity'])} of the objects. Of the boxes it "
-            f"shows, {_percent(found.figures['precision'])} are right. The score from which a box "
-            f"is shown was chosen on {len(tested.valid)} other pictures by the rule "
-            f"{bundles.ready.card.rule}.",
+            f"It finds {_percent(found.figures['sensitivity'])} of the objects. Of the "
+            f"{found.figures['precision'].n} boxes it shows, {_percent(found.figures['precision'])} "
+            "are right. The score from which a box is shown was chosen on "
+            f"{len(tested.valid)} other pictures: {_rule_in_words(bundles)}.",
+            "A box counts as wrong where nobody has labelled an object of its class. Some of these "
+            "objects may be there all the same: the worst pictures below show both.",
             f"It is weakest for {weakest}: it finds {_percent(least)} of {least.n}.",
             _scores_in_words(tested),
             _watch_in_words(watch, data),
@@ -43,6 +48,17 @@ def plain_words(bundles: Bundles, tested: Tested, watch: Mapping[str, Any], data
             *_patients_in_words(tested),
         ],
     )
+
+
+def _rule_in_words(bundles: Bundles) -> str:
+    from kit.evaluate.rules import parse_rule
+
+    rule = parse_rule(str(bundles.ready.card.rule).removesuffix(" per class"))
+    if rule.kind == "sensitivity":
+        return f"the highest one that finds at least {100 * (rule.value or 0):g} % of theirs"
+    if rule.kind == "fppi":
+        return f"the one that finds most with {rule.value:g} false boxes a picture or fewer"
+    return "the one of the best F1, which weighs missed and false ones alike"
 
 
 def _patients_in_words(tested: Tested) -> list[str]:
@@ -68,31 +84,42 @@ def _scores_in_words(tested: Tested) -> str:
         return "Whether its scores can be read as chances can't be told: nothing was detected."
     verb = "more" if after.error < before.error else "not more"
     return (
-        f"Its raw scores are off from the chance of being right by {100 * before.error:.0f} points "
-        f"on average; scaled ones (kit detect --calibrated) by {100 * after.error:.0f}, so they "
-        f"are {verb} to be trusted."
+        f"Its raw scores are off from the share that is right by {100 * before.error:.1f} points on "
+        f"average; scaled ones (kit detect --calibrated) by {100 * after.error:.1f}, so these are "
+        f"{verb} to be trusted as chances."
     )
 
 
 def _watch_in_words(watch: Mapping[str, Any], data: str) -> str:
     flagged = _flagged(watch)
     own = flagged.pop(data)
-    missed = [f"{name} ({100 * share:.0f} %)" for name, share in flagged.items() if share < 0.5]
     caught = [name for name, share in flagged.items() if share >= 0.5]
+    missed = [
+        f"{name} ({100 * share:.0f} %; plain checks of light, sharpness and colour complain of "
+        f"{100 * watch['groups'][name]['complained'] / len(_distances(watch, name)):.0f} %)"
+        for name, share in flagged.items()
+        if share < 0.5
+    ]
     told = (
-        f"It says by itself when a picture is unlike those it was trained on: it flags "
-        f"{100 * own:.0f} % of the test pictures, and most of {'; '.join(caught)}."
+        "It says by itself when a picture is unlike those it was trained on. It flags "
+        f"{100 * own:.0f} % of the test pictures, where 5 % are meant. Of pictures from elsewhere "
+        f"and of spoilt copies it flags most of these: {'; '.join(caught) or 'none'}."
     )
-    return told + (f" It does not notice most of {'; '.join(missed)}." if missed else "")
+    return told + (f" It flags fewer than half of these: {'; '.join(missed)}." if missed else "")
+
+
+def _distances(watch: Mapping[str, Any], name: str) -> Sequence[float]:
+    """By the method that ``kit calibrate --watch`` takes by default."""
+    found: Sequence[float] = watch["groups"][name]["distances"]["mahalanobis"]
+    return found
 
 
 def _flagged(watch: Mapping[str, Any]) -> dict[str, float]:
-    """Share flagged by the distance that ``kit calibrate --watch`` takes by default."""
     edge = watch["thresholds"]["mahalanobis"]
+    distances = {name: _distances(watch, name) for name in watch["groups"]}
     return {
-        name: sum(value > edge for value in group["distances"]["mahalanobis"])
-        / len(group["distances"]["mahalanobis"])
-        for name, group in watch["groups"].items()
+        name: sum(value > edge for value in values) / len(values)
+        for name, values in distances.items()
     }
 
 
@@ -112,6 +139,8 @@ def by_centre(tested: Tested) -> list[Section]:
             "Sensitivity at false positives per picture, by place",
             rate_header(),
             rate_rows(tested.centre),
+            f"Read as the table before: the share of objects found, of {len(tested.pictures)} "
+            "pictures, when so many false boxes a picture are put up with.",
         ),
     ]
 
@@ -119,55 +148,41 @@ def by_centre(tested: Tested) -> list[Section]:
 def points(tested: Tested) -> Table:
     """What each rule promised on valid pictures, and what came on those of test."""
     from kit.report.page import Table
-    from kit.report.scores import spoken_thresholds
 
-    rows: list[list[Cell]] = []
-    for each in tested.points:
-        name = f"{each.rule}, each class" if each.per_class else each.rule
-        if each.choice is None or each.test is None:
-            rows.append([name, f"can't be met: {each.refused}", *[None] * 6])
-            continue
-        choice = each.choice
-        shown = {at: choice.own.get(at, choice.together.threshold) for at in choice.classes}
-        told = [_pair(each, figure) for figure in ("sensitivity", "precision", "fppi")]
-        rows.append([name, spoken_thresholds(shown), *(cell for pair in told for cell in pair)])
+    rows = [row for each in tested.points for row in _promises(each)]
+    known = [row for row in rows if row[3] is not None]
+    held = sum(row[5] == "yes" for row in known)
     return Table(
         "Operating points: promised and kept",
-        (
-            "rule", "boxes scored", "sensitivity expected", "on test", "precision expected",
-            "on test", "false a picture expected", "on test",
-        ),
+        ("rule", "boxes scored", "figure", "expected", "on test", "as expected"),
         rows,
-        f"Chosen on {len(tested.valid)} valid pictures, where 95 % of other sets of as many "
-        f"pictures are expected to fall; then counted on {len(tested.pictures)} test pictures with "
-        f"{tested.measured.report.objects} objects, with the 95 % bootstrap interval over "
-        f"pictures. An asterisk: on test it lies outside of what was expected. {_kept(tested)}",
-    )  # fmt: skip
+        f"Chosen on {len(tested.valid)} valid pictures; expected is where 95 % of other sets of as "
+        f"many pictures would fall. Then counted on {len(tested.pictures)} test pictures with "
+        f"{tested.measured.report.objects} objects, in brackets the 95 % bootstrap interval over "
+        f"pictures. {held} of {len(known)} fell where they were expected; they are not independent "
+        "of each other.",
+    )
 
 
-def _pair(each: Point, figure: str) -> tuple[Cell, Cell]:
-    assert each.choice is not None
-    expected = each.choice.together.expected[figure]
-    there = getattr(each.test, figure)
-    told = "-" if there.value is None else f"{there.value:.3f}"
-    if there.interval is not None:
-        told += " ({:.3f} to {:.3f})".format(*there.interval)
-    if expected is None:
-        return None, told
-    inside = there.value is not None and expected[0] <= there.value <= expected[1]
-    return "{:.3f} to {:.3f}".format(*expected), told if inside else f"{told} *"
+def _promises(each: Point) -> list[list[Cell]]:
+    from kit.report.scores import spoken, spoken_thresholds
 
-
-def _kept(tested: Tested) -> str:
-    cells = [
-        _pair(each, figure)
-        for each in tested.points
-        if each.choice is not None
-        for figure in ("sensitivity", "precision", "fppi")
-    ]
-    known = [there for expected, there in cells if expected is not None]
-    held = sum(not str(there).endswith("*") for there in known)
-    return f"{held} of {len(known)} fell where they were expected; they are not independent."
+    name = f"{each.rule}, each class" if each.per_class else each.rule
+    if each.choice is None or each.test is None:
+        return [[name, f"can't be met: {each.refused}", None, None, None, None]]
+    choice = each.choice
+    shown = {at: choice.own.get(at, choice.together.threshold) for at in choice.classes}
+    first: list[Cell] = [name, spoken_thresholds(shown)]
+    rows: list[list[Cell]] = []
+    for figure, words in FIGURES.items():
+        expected = choice.together.expected[figure]
+        there = getattr(each.test, figure)
+        told = None if there.value is None else f"{there.value:.3f} ({spoken(there.interval)})"
+        verdict = None
+        if expected is not None and there.value is not None:
+            verdict = "yes" if expected[0] <= there.value <= expected[1] else "no"
+        rows.append([*(first if not rows else ["", ""]), words, spoken(expected), told, verdict])
+    return rows
 
 
 def reliability(tested: Tested) -> list[Section]:
@@ -198,7 +213,7 @@ def reliability(tested: Tested) -> list[Section]:
     ]
 
 
-def comparisons(tested: Tested) -> Table:
+def comparisons(bundles: Bundles, tested: Tested) -> Table:
     """Each of the others against this detector, on the same pictures."""
     from kit.report.page import Table
 
@@ -210,11 +225,23 @@ def comparisons(tested: Tested) -> Table:
     header = ("detector", "figure", "this one", "the other", "difference", "p", "p by sign flips",
               "the other is")  # fmt: skip
     note = (
-        "Paired: both looked at the same pictures, and the 95 % interval is that of the difference "
+        f"{_trained(bundles)}Paired: both looked at the same pictures, and the 95 % interval is that of the difference "
         f"over {len(tested.pictures)} pictures drawn anew. Sensitivity and precision are at "
         "thresholds chosen for each by the same rule. No difference shown is not the same as none."
     )
     return Table("Beside other detectors", header, rows, note)
+
+
+def _trained(bundles: Bundles) -> str:
+    """How the others came to be, as far as their cards say."""
+    told = ["int8 is this one in fewer bits. "]
+    for name, bundle in bundles.others.items():
+        facts = bundle.card.training
+        told.append(
+            f"{name} was trained for {facts['epochs']} epochs on {facts['train_pictures']} "
+            "pictures. "
+        )
+    return "".join(told)
 
 
 def _change(change: Change) -> list[Cell]:

@@ -116,9 +116,11 @@ def table(found: Mapping[str, Any], source: str) -> Table:
     )  # fmt: skip
     fitted = found["fitted_on"]
     note = (
+        "AUROC is the chance that such a picture lies farther from those of training than one of "
+        "the test split, flagged the share that is said to be unlike. "
         f"Fitted on {fitted['train']} train and {fitted['valid']} valid pictures of {source}; "
         f"false alarms measured on valid alone, over halves: "
         + ", ".join(f"{name} {share:.3f}" for name, share in found["alarms"].items())
         + f". A look takes {look / 1e6:.2f} ms, a run {run / 1e6:.1f} ms."
     )
-    return Table("Told apart", columns, rows, note=note)
+    return Table("Pictures unlike those of training", columns, rows, note=note)

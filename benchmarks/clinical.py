@@ -88,7 +88,8 @@ def _report(
     note = (
         f"{len(tested.valid)} valid pictures with {len(tested.valid.boxes)} labels, of which "
         f"{SHARE:.0%} were spoilt in each way; means over {len(SEEDS)} seeds. Looked at is how far "
-        "down the list of suspicions somebody reads; random is the same list in any order."
+        "down the list of suspicions somebody reads; random is the same list in any order, so where "
+        "it does as well, nothing else of this kind is listed."
     )
     halves = _widths.halves(widths) if args.against else {}
     sections = [
@@ -98,7 +99,7 @@ def _report(
         page.points(tested),
         *page.reliability(tested),
         *scores[rates:],
-        page.comparisons(tested),
+        page.comparisons(bundles, tested),
         _watching.table(watch, args.data),
         _planting.table(planted, note),
         _widths.table(widths),

@@ -7,7 +7,6 @@ class, all else a false alarm. So every object and every detection is counted on
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -17,14 +16,13 @@ from numpy.typing import NDArray
 
 from kit.data.dataset import Dataset
 from kit.evaluate.outcome import Outcome, iou, outcomes
+from kit.evaluate.proportions import wilson
 from kit.runtime.suppress import reaching
 from kit.types import Detections
 
 OVERLAP = 0.5
 COCO_SIZES = (32.0, 96.0)
 """Sides, in pixels of a square as large, from which a box is medium and large."""
-
-_Z = 1.959963984540054  # two-sided 95 %
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +93,8 @@ class Subgroup:
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """95 % interval of the sensitivity, see :func:`wilson`; None where there is no object."""
+        """95 % interval of the sensitivity, Wilson's; None where there is no object. Objects count as
+        independent, which those of one picture seldom are: it is the least that is uncertain."""
         return wilson(self.found, self.objects)
 
     def figures(self) -> dict[str, Any]:
@@ -221,18 +220,6 @@ def worst(judged: Sequence[Judged], count: int) -> list[int]:
     errors = np.array([one.errors for one in judged], np.int64)
     order = np.argsort(-errors, kind="stable")[:count]
     return [int(place) for place in order if errors[place]]
-
-
-def wilson(count: int, of: int) -> tuple[float, float] | None:
-    """95 % interval of a share (Wilson 1927); None of nothing. Objects count as independent, which
-    those of one picture seldom are: it is the least that is uncertain."""
-    if not of:
-        return None
-    share, square = count / of, _Z**2
-    middle = share + square / (2 * of)
-    reach = _Z * math.sqrt(share * (1 - share) / of + square / (4 * of * of))
-    low, high = ((middle + side) / (1 + square / of) for side in (-reach, reach))
-    return max(low, 0.0), min(high, 1.0)
 
 
 def _sides(boxes: Detections) -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from kit.data.dataset import Dataset
 from kit.evaluate import breakdown
-from kit.evaluate.breakdown import by_class, by_group, by_size, confusion, judge, total, wilson
+from kit.evaluate.breakdown import by_class, by_group, by_size, confusion, judge, total
 from kit.evaluate.coco import run
 from kit.evaluate.matches import match
 from kit.evaluate.operating import count
@@ -133,11 +133,3 @@ def test_all_views_count_what_the_operating_point_counts(
             assert sum(getattr(row, name) for row in rows) == getattr(whole, name)
     errors = whole.false + table[:-1, -1].sum()
     assert sum(one.errors for one in judged) == errors
-
-
-def test_wilson_is_newcombes_example() -> None:
-    """Newcombe 1998, "Two-sided confidence intervals for the single proportion", table I."""
-    assert wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
-    assert wilson(0, 20) == pytest.approx((0.0, 0.1611), abs=5e-5)
-    assert wilson(1, 29) == pytest.approx((0.0061, 0.1718), abs=5e-5)
-    assert wilson(0, 0) is None
