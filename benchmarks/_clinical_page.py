@@ -33,8 +33,8 @@ def plain_words(bundles: Bundles, tested: Tested, watch: Mapping[str, Any], data
             f"This detector was trained to find {', '.join(report.per_class)}. It was tested once, "
             f"on {report.images} pictures with {report.objects} labelled objects that had no part "
             "in training it, nor in choosing anything about it.",
-            f"It finds {_percent(found.figures['sensitivity'])} of the objects. Of the "
-            f"{found.figures['precision'].n} boxes it shows, {_percent(found.figures['precision'])} "
+            f"It finds {_percent(found.figures['sensitivity'])} of the objects. It shows "
+            f"{found.figures['precision'].n} boxes; {_percent(found.figures['precision'])} of them "
             "are right. The score from which a box is shown was chosen on "
             f"{len(tested.valid)} other pictures: {_rule_in_words(bundles)}.",
             "A box counts as wrong where nobody has labelled an object of its class. Some of these "
@@ -84,9 +84,9 @@ def _scores_in_words(tested: Tested) -> str:
         return "Whether its scores can be read as chances can't be told: nothing was detected."
     verb = "more" if after.error < before.error else "not more"
     return (
-        f"Its raw scores are off from the share that is right by {100 * before.error:.1f} points on "
-        f"average; scaled ones (kit detect --calibrated) by {100 * after.error:.1f}, so these are "
-        f"{verb} to be trusted as chances."
+        f"Its raw scores are off from the share that is right by {100 * before.error:.1f} points "
+        f"on average; scaled ones (kit detect --calibrated) by {100 * after.error:.1f}, so these "
+        f"are {verb} to be trusted as chances."
     )
 
 
@@ -225,9 +225,10 @@ def comparisons(bundles: Bundles, tested: Tested) -> Table:
     header = ("detector", "figure", "this one", "the other", "difference", "p", "p by sign flips",
               "the other is")  # fmt: skip
     note = (
-        f"{_trained(bundles)}Paired: both looked at the same pictures, and the 95 % interval is that of the difference "
-        f"over {len(tested.pictures)} pictures drawn anew. Sensitivity and precision are at "
-        "thresholds chosen for each by the same rule. No difference shown is not the same as none."
+        f"{_trained(bundles)}Paired: both looked at the same pictures, and the 95 % interval is "
+        f"that of the difference over {len(tested.pictures)} pictures drawn anew. Sensitivity and "
+        "precision are at thresholds chosen for each by the same rule. No difference shown is not "
+        "the same as none."
     )
     return Table("Beside other detectors", header, rows, note)
 

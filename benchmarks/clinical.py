@@ -88,7 +88,7 @@ def _report(
     note = (
         f"{len(tested.valid)} valid pictures with {len(tested.valid.boxes)} labels, of which "
         f"{SHARE:.0%} were spoilt in each way; means over {len(SEEDS)} seeds. Looked at is how far "
-        "down the list of suspicions somebody reads; random is the same list in any order, so where "
+        "down the list of suspicions somebody reads. Random is the same list in any order; where "
         "it does as well, nothing else of this kind is listed."
     )
     halves = _widths.halves(widths) if args.against else {}

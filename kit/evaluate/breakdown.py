@@ -93,8 +93,8 @@ class Subgroup:
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """95 % interval of the sensitivity, Wilson's; None where there is no object. Objects count as
-        independent, which those of one picture seldom are: it is the least that is uncertain."""
+        """Wilson's 95 % interval of the sensitivity; None where there is no object. Objects count
+        as independent, which those of one picture seldom are: it is the least that is uncertain."""
         return wilson(self.found, self.objects)
 
     def figures(self) -> dict[str, Any]:
