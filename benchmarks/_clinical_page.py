@@ -151,14 +151,14 @@ def points(tested: Tested) -> Table:
 
     rows = [row for each in tested.points for row in _promises(each)]
     known = [row for row in rows if row[3] is not None]
-    held = sum(row[5] == "yes" for row in known)
+    held = sum(row[6] == "yes" for row in known)
     return Table(
         "Operating points: promised and kept",
-        ("rule", "boxes scored", "figure", "expected", "on test", "as expected"),
+        ("rule", "boxes scored", "figure", "expected", "on test", "95 %", "as expected"),
         rows,
         f"Chosen on {len(tested.valid)} valid pictures; expected is where 95 % of other sets of as "
         f"many pictures would fall. Then counted on {len(tested.pictures)} test pictures with "
-        f"{tested.measured.report.objects} objects, in brackets the 95 % bootstrap interval over "
+        f"{tested.measured.report.objects} objects, with the 95 % bootstrap interval over "
         f"pictures. {held} of {len(known)} fell where they were expected; they are not independent "
         "of each other.",
     )
@@ -169,7 +169,7 @@ def _promises(each: Point) -> list[list[Cell]]:
 
     name = f"{each.rule}, each class" if each.per_class else each.rule
     if each.choice is None or each.test is None:
-        return [[name, f"can't be met: {each.refused}", None, None, None, None]]
+        return [[name, f"can't be met: {each.refused}", *[None] * 5]]
     choice = each.choice
     shown = {at: choice.own.get(at, choice.together.threshold) for at in choice.classes}
     first: list[Cell] = [name, spoken_thresholds(shown)]
@@ -177,11 +177,19 @@ def _promises(each: Point) -> list[list[Cell]]:
     for figure, words in FIGURES.items():
         expected = choice.together.expected[figure]
         there = getattr(each.test, figure)
-        told = None if there.value is None else f"{there.value:.3f} ({spoken(there.interval)})"
         verdict = None
         if expected is not None and there.value is not None:
             verdict = "yes" if expected[0] <= there.value <= expected[1] else "no"
-        rows.append([*(first if not rows else ["", ""]), words, spoken(expected), told, verdict])
+        rows.append(
+            [
+                *(first if not rows else ["", ""]),
+                words,
+                spoken(expected),
+                there.value,
+                spoken(there.interval),
+                verdict,
+            ]
+        )
     return rows
 
 
@@ -227,7 +235,7 @@ def comparisons(bundles: Bundles, tested: Tested) -> Table:
     note = (
         f"{_trained(bundles)}Paired: both looked at the same pictures, and the 95 % interval is "
         f"that of the difference over {len(tested.pictures)} pictures drawn anew. Sensitivity and "
-        "precision are at thresholds chosen for each by the same rule. No difference shown is not "
+        "precision are at thresholds chosen for each by the same rule: read them together. No difference shown is not "
         "the same as none."
     )
     return Table("Beside other detectors", header, rows, note)

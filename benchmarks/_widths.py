@@ -114,13 +114,13 @@ def table(found: Mapping[str, Any]) -> Table:
         for size, drawn in found["sets"].items()
         for name in FIGURES
     ]
-    header = ("pictures", "figure", "sets", "objects, median", "width, median",
-              "narrowest tenth", "widest tenth", "holds the whole, percentile", "BCa")  # fmt: skip
+    header = ("pictures", "figure", "sets", "objects", "width", "narrowest tenth", "widest tenth",
+              "held", "held by BCa")  # fmt: skip
     note = (
-        "Width of the percentile interval, upper end less lower; half of it is what stands after a "
-        "±. Sets are drawn without replacement, each with its own 95 % interval. The share that "
-        "holds the whole set's score lies above that for new pictures, since a small set is part "
-        "of the larger one."
+        "Width of the percentile interval, upper end less lower, median over the sets, as of the "
+        "objects; half of it is what stands after a ±. Held is the share of sets whose interval "
+        "holds the whole set's score. Sets are drawn without replacement, each with its own 95 % interval; for new pictures "
+        "the share would be lower, since a small set is part of the larger one."
     )
     return Table("Width of 95 % intervals", header, rows, note)
 
