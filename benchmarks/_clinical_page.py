@@ -235,8 +235,8 @@ def comparisons(bundles: Bundles, tested: Tested) -> Table:
     note = (
         f"{_trained(bundles)}Paired: both looked at the same pictures, and the 95 % interval is "
         f"that of the difference over {len(tested.pictures)} pictures drawn anew. Sensitivity and "
-        "precision are at thresholds chosen for each by the same rule: read them together. No difference shown is not "
-        "the same as none."
+        "precision are at thresholds chosen for each by the same rule: read them "
+        "together. No difference shown is not the same as none."
     )
     return Table("Beside other detectors", header, rows, note)
 
