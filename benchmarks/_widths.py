@@ -120,7 +120,8 @@ def table(found: Mapping[str, Any]) -> Table:
         "Width of the percentile interval, upper end less lower, median over the sets, as of the "
         "objects; half of it is what stands after a ±. Held is the share of sets whose interval "
         "holds the whole set's score. Sets are drawn without replacement, "
-        "each with its own 95 % interval; for new pictures the share would be lower, since a small set is part of the larger one."
+        "each with its own 95 % interval; for new pictures the share would be lower, since a small "
+        "set is part of the larger one."
     )
     return Table("Width of 95 % intervals", header, rows, note)
 
