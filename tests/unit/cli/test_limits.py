@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 from doubles.graph import whole_picture_graph
 
-from kit.bundle import BundleCard, save_bundle
+from kit.bundle import BundleCard, open_bundle, save_bundle
 from kit.cards import Input
 from kit.cli.root import main
 
@@ -175,3 +176,19 @@ def test_scaling_needs_right_and_wrong(name: str, capsys: pytest.CaptureFixture[
     assert main(words) == 2
     assert "right and wrong ones are needed" in capsys.readouterr().err
     assert not Path("scaled").exists()
+
+
+def test_a_page_judges_each_class_at_its_own_threshold(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of two dark pictures the one of 20 is dark by 0.922 only, and so is not shown."""
+    card = replace(open_bundle("bundle").card, class_thresholds={"dark": 0.95})
+    save_bundle(place / "own", card, {"model.onnx": place / "bundle/model.onnx"})
+    page = place / "own.html"
+    assert main(["evaluate", "own", "both", "--page", str(page), "--json", "-"]) == 0
+    told = json.loads(capsys.readouterr().out)["detail"]["per_class"]["dark"]
+    assert told["sensitivity"]["value"] == 0.5
+    text = re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", page.read_text()))
+    assert text.count("scored bright 0.5, dark 0.95 or more") == 2, "scores, and confusions"
+    # labelled, objects, as bright, as dark, missed
+    assert "bright 2 2 0 0 dark 2 0 1 1" in text
