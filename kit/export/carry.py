@@ -24,6 +24,8 @@ MOVED = 0.02
 WORSE = 0.005
 """By so much the calibration error may grow, in 0..1."""
 
+_NO_DISTANCE = 1e-12  # threshold of a watch to which all pictures looked alike
+
 
 def carry(
     bundle: Bundle,
@@ -65,7 +67,7 @@ def moved(watch: Watch, before: Answers, after: Answers) -> float | None:
     if watch.width != before.features.shape[1] or watch.width != after.features.shape[1]:
         return None
     apart = watch.distance(after.features) - watch.distance(before.features)
-    return float(np.abs(apart).max()) / watch.threshold
+    return float(np.abs(apart).max()) / max(watch.threshold, _NO_DISTANCE)
 
 
 def _watch_fails(watch: Watch, before: Answers, after: Answers) -> str | None:

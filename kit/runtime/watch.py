@@ -29,6 +29,8 @@ from kit.types import Picture, Result, Watched
 FILE = "watch.npz"
 """Name of the file in a bundle."""
 
+_AGAIN = "fit it again: kit calibrate BUNDLE SRC --watch --out NEW"
+
 Method = Literal["mahalanobis", "neighbours"]
 
 
@@ -121,9 +123,7 @@ def load_watch(bundle: Bundle) -> Watch | None:
             raise ValueError(f"it holds {sorted(content)}")
         _require_shapes(watch)
     except (OSError, KeyError, TypeError, ValueError) as error:
-        raise BundleError(
-            f"its watch can't be read ({error})", where=where, fix="fit it again: kit calibrate"
-        ) from error
+        raise BundleError(f"its watch can't be read ({error})", where=where, fix=_AGAIN) from error
     return watch
 
 
@@ -153,7 +153,7 @@ def require_width(watch: Watch, width: int | None, where: object) -> None:
         raise BundleError(
             f"its watch was fitted to {watch.width} features a picture, its graph has {width}",
             where=where,
-            fix="fit it again: kit calibrate BUNDLE SRC --watch --out BUNDLE",
+            fix=_AGAIN,
         )
 
 
