@@ -93,7 +93,8 @@ def prepare(checkpoint: Path, against: Sequence[Path], data: str, rule: str, out
     answers: dict[str, Any] = {}
 
     def made(name: str, *words: str) -> Path:
-        answers[name] = kit_answers(*words, "--out", str(out / name))
+        answer = kit_answers(*words, "--out", str(out / name))
+        answers[name] = {**answer, "bundle": name}  # the folder is gone when the report is read
         return out / name
 
     fp32 = made("fp32", "export", str(checkpoint), "--precision", "fp32")
