@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shlex
 import statistics
+import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -121,6 +123,17 @@ def alone(work: Callable[..., T], *args: Any) -> T:
         raise RunFailed(f"the process of {work.__name__} died") from error
 
 
+def kit_answers(*words: str) -> Any:
+    """Run a command of the kit in a process of its own; what it answers to ``--json``."""
+    print("kit", *words, flush=True)
+    command = [sys.executable, "-m", "kit.cli.root", *words, "--json", "-"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=False, env=environment)
+    if done.returncode:
+        raise RunFailed(f"kit {words[0]} ended with {done.returncode}")
+    return json.loads(done.stdout)
+
+
 def write_report(
     name: str,
     title: str,
@@ -131,12 +144,14 @@ def write_report(
     *,
     threads: int | None,
     out: Path,
+    html: bool = False,
 ) -> int:
     """Print the limits; write ``NAME.md`` for people and ``NAME.json`` with every number.
 
     Args:
         tables: sections of :mod:`kit.report.page`.
         threads: on each side.
+        html: write ``NAME.html`` too, which also shows plots and pictures.
 
     Returns:
         The script's exit code: 3 where a limit is not kept.
@@ -175,6 +190,10 @@ def write_report(
         ],
     )
     write_text(out / f"{name}.md", render_markdown(page))
+    if html:
+        from kit.report.html import write_html
+
+        write_html(out / f"{name}.html", page)
     kept = [{**asdict(limit), "kept": limit.kept} for limit in limits]
     facts = {"command": command, "date": when, "commit": commit}
     write_json(

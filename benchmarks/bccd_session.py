@@ -10,15 +10,10 @@ Promised: at most 1 % of the detections differ between checkpoint and graph.
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
-from _common import ROOT, Limit, finish, parser, write_report
+from _common import ROOT, Limit, finish, kit_answers, parser, write_report
 
 STAGES = ("decode", "fit", "run", "post", "total")
 
@@ -31,14 +26,16 @@ def main() -> int:
 
     if not (args.run / "best").is_dir():
         words = ["train", "yolov8n", "bccd", "--epochs", "30", "--size", "416", "--seed", "0"]
-        _kit(*words, "--out", str(args.run))
+        kit_answers(*words, "--out", str(args.run))
     with tempfile.TemporaryDirectory() as folder:
         graph = str(Path(folder) / "onnx")
         sample = str(Path(folder) / "half.json")
-        half = _kit("sample", "bccd", "--fraction", "0.5", "--balanced", "--out", sample)
-        exported = _kit("export", str(args.run / "best"), "--precision", "fp32", "--out", graph)
-        scored = _kit("evaluate", graph, "bccd")
-        [timed] = _kit("bench", graph, "bccd")
+        half = kit_answers("sample", "bccd", "--fraction", "0.5", "--balanced", "--out", sample)
+        exported = kit_answers(
+            "export", str(args.run / "best"), "--precision", "fp32", "--out", graph
+        )
+        scored = kit_answers("evaluate", graph, "bccd")
+        [timed] = kit_answers("bench", graph, "bccd")
     parity, (low, high) = exported["parity"], scored["interval"]["ap50"]
     rows: list[list[Cell]] = [
         [stage, *(timed["stages"][stage][key] for key in ("mean", "p50", "p90", "p99", "max"))]
@@ -94,15 +91,6 @@ def main() -> int:
         threads=None,
         out=args.out,
     )
-
-
-def _kit(*words: str) -> Any:
-    """What a command answers."""
-    print("kit", *words, flush=True)
-    command = [sys.executable, "-m", "kit.cli.root", *words, "--json", "-"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, env=environment)
-    return json.loads(done.stdout)
 
 
 if __name__ == "__main__":

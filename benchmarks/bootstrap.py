@@ -8,7 +8,7 @@ left out, and FROC with its bands.
 
 from __future__ import annotations
 
-from time import process_time
+from time import perf_counter
 from typing import Any
 
 from _common import Limit, at_least, finish, parser, write_report
@@ -50,19 +50,19 @@ def _time(classes: int, pictures: int) -> dict[str, Any]:
     from kit.evaluate.matches import match
 
     dataset, answers = _drawn(classes, pictures)
-    begun = process_time()
+    begun = perf_counter()
     evaluator = run(dataset, answers)
     scores, matches = summarize(evaluator, dataset), match(evaluator, dataset)
-    evaluated = process_time()
+    evaluated = perf_counter()
     curves = froc(matches)
-    curved = process_time()
+    curved = perf_counter()
     detail(matches, scores, curves, operating_point=0.25)
     return {
         "classes": classes,
         "pictures": pictures,
         "detections": sum(map(len, answers)),
         "evaluator": round(evaluated - begun, 2),
-        "intervals": round(process_time() - curved, 2),
+        "intervals": round(perf_counter() - curved, 2),
         "froc": round(curved - evaluated, 2),
     }
 

@@ -214,6 +214,10 @@ class Runner(Protocol):
         """Operators of the graph that another processor runs than the provider's, by name; None
         where the engine doesn't tell."""
 
+    @property
+    def width(self) -> int | None:
+        """Of the features it answers with; None where it has none, or only an answer tells."""
+
     def run(self, images: NDArray[np.uint8]) -> RawDetections:
         """Run a batch ``(B, S, S, 3)`` uint8 BGR."""
 

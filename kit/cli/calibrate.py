@@ -88,7 +88,9 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
             refuse_existing(path)
     bundle = open_bundle(args.bundle)
     valid = valid_pictures(bundle, args.source, progress=out)
-    detector = open_detector(args, bundle, out)
+    # a watch that is fitted anew is not asked: it may be one that can't be opened
+    asked = bundle if args.watch is None else replace(bundle, card=replace(bundle.card, watch={}))
+    detector = open_detector(args, asked, out)
     matches = matched(detector, valid.pictures, progress=out)
     card = replace(
         undocumented(bundle.card), parent=bundle.sha256, made_by=f"detector-kit {__version__}"

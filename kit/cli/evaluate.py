@@ -7,7 +7,7 @@
     kit evaluate runs/bccd/onnx bccd --page report.html --match centre
 
 AP counts up to 300 detections a picture, AR 100. A class that the pictures don't hold has no score.
-Sensitivity and precision are at the threshold of the bundle's card. Intervals are a 95 % bootstrap
+Sensitivity and precision are at the thresholds of the bundle's card. Intervals are a 95 % bootstrap
 over patients where the dataset names them, else pictures: where another draw of as many would fall,
 as percentiles and bias-corrected (BCa). FROC is the sensitivity at 1/8 to 8 false positives per
 picture. Two reports of the same pictures are compared by `kit compare`.
@@ -81,7 +81,7 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
 
         whole = usable(dataset)
         chosen = whole.select(whole.split(args.split))
-        errors = anatomy.tell(chosen, measured.found, bundle.card.operating_point)
+        errors = anatomy.tell(chosen, measured.found, bundle.card.thresholds)
         write_html(args.page, tell(report, errors))
         out.print(f"page: {args.page}")
     return plain(report)
@@ -98,14 +98,14 @@ def _tell(found: Detail, out: Output) -> None:
         mean_rows,
         pooled_rate_rows,
         share_rows,
+        spoken_thresholds,
     )
 
     def table(title: str, header: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
         out.table(title, header, [[*map(show, row)] for row in rows])
 
     out.print(f"{drawn_how(found)}; of the classes, BCa")
-    own = ", or its class's own" if found.class_thresholds else ""
-    out.print(f"sensitivity and precision at a score of {found.operating_point:.3g}{own} or more\n")
+    out.print(f"sensitivity and precision of boxes scored {spoken_thresholds(found.thresholds)}\n")
     table("all classes", FIGURE_HEADER, [row[1:] for row in figure_rows(found.figures)])
     table(f"of the {found.drawn_by}s", SHARE_HEADER, share_rows(found.shares))
     header = ("false positives per picture", "sensitivity", "95 % interval", "n")

@@ -2,7 +2,8 @@
 
 The gate runs what is exported and what comes out over the validation pictures the bundle was
 trained with. If they disagree the command ends with exit code 3 and writes nothing. int8 is
-calibrated on training pictures, and tried in more careful ways until one passes.
+calibrated on training pictures, and tried in more careful ways until one passes. A watch and a
+scaling of scores go on where they still hold on the validation pictures.
 
     kit export runs/bccd/best --precision fp32 --out runs/bccd/onnx
     kit export runs/bccd/onnx --precision int8 --out runs/bccd/int8

@@ -1,4 +1,4 @@
-"""A detector at one threshold, picture by picture: what it confuses, and where it is weak.
+"""A detector as it is shown, picture by picture: what it confuses, and where it is weak.
 
 Objects are found at an overlap of 0.5 or more, by the evaluator's matching. What is false then is
 held against the objects that are left: an overlap of 0.5 with one of another class is a wrong
@@ -7,7 +7,6 @@ class, all else a false alarm. So every object and every detection is counted on
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -17,13 +16,13 @@ from numpy.typing import NDArray
 
 from kit.data.dataset import Dataset
 from kit.evaluate.outcome import Outcome, iou, outcomes
+from kit.evaluate.proportions import wilson
+from kit.runtime.suppress import reaching
 from kit.types import Detections
 
 OVERLAP = 0.5
 COCO_SIZES = (32.0, 96.0)
 """Sides, in pixels of a square as large, from which a box is medium and large."""
-
-_Z = 1.959963984540054  # two-sided 95 %
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +93,8 @@ class Subgroup:
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """95 % interval of the sensitivity, see :func:`wilson`; None where there is no object."""
+        """Wilson's 95 % interval of the sensitivity; None where there is no object. Objects count
+        as independent, which those of one picture seldom are: it is the least that is uncertain."""
         return wilson(self.found, self.objects)
 
     def figures(self) -> dict[str, Any]:
@@ -104,22 +104,18 @@ class Subgroup:
 
 
 def judge(
-    dataset: Dataset, predictions: Sequence[Detections], threshold: float | Sequence[float]
+    dataset: Dataset, predictions: Sequence[Detections], thresholds: Sequence[float]
 ) -> list[Judged]:
-    """Look at what is detected with a score of ``threshold`` or more.
+    """Look at what is shown: detections that reach the threshold of their class.
 
     Args:
         predictions: one per picture, in the dataset's order.
-        threshold: for all classes, or one for each.
+        thresholds: ``(C,)``, such as a card's.
 
     Raises:
         ValueError: the counts differ, or a label is not a class of the dataset.
     """
-    least = np.broadcast_to(np.asarray(threshold, np.float32), len(dataset.classes))
-    # a label that is no class is left for the evaluator to refuse
-    shown = [
-        found[found.scores >= np.take(least, found.labels, mode="clip")] for found in predictions
-    ]
+    shown = [reaching(found, thresholds) for found in predictions]
     return [Judged(one, _mistaken(one)) for one in outcomes(dataset, shown)]
 
 
@@ -224,18 +220,6 @@ def worst(judged: Sequence[Judged], count: int) -> list[int]:
     errors = np.array([one.errors for one in judged], np.int64)
     order = np.argsort(-errors, kind="stable")[:count]
     return [int(place) for place in order if errors[place]]
-
-
-def wilson(count: int, of: int) -> tuple[float, float] | None:
-    """95 % interval of a share (Wilson 1927); None of nothing. Objects count as independent, which
-    those of one picture seldom are: it is the least that is uncertain."""
-    if not of:
-        return None
-    share, square = count / of, _Z**2
-    middle = share + square / (2 * of)
-    reach = _Z * math.sqrt(share * (1 - share) / of + square / (4 * of * of))
-    low, high = ((middle + side) / (1 + square / of) for side in (-reach, reach))
-    return max(low, 0.0), min(high, 1.0)
 
 
 def _sides(boxes: Detections) -> NDArray[np.float64]:

@@ -119,6 +119,11 @@ class Detail:
             if missing := [figure for figure in FIGURES if figure not in row]:
                 raise ValueError(f"{name}: {', '.join(missing)} is missing")
 
+    @property
+    def thresholds(self) -> Mapping[str, float]:
+        """Score from which a detection counts, for each class."""
+        return {n: self.class_thresholds.get(n, self.operating_point) for n in self.per_class}
+
 
 def detail(
     matches: Mapping[str, Matches],

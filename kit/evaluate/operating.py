@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kit.bundle import BundleCard
 from kit.evaluate.intervals import LEVEL, RESAMPLES, draws
 from kit.evaluate.matches import Matches
 from kit.runtime.detector import EVALUATION_FLOOR
@@ -92,7 +91,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class AtPoint:
-    """What a detector does at its operating point.
+    """What a detector does at its thresholds.
 
     Attributes:
         sensitivity, precision, fppi: with percentile bootstrap intervals over pictures.
@@ -107,18 +106,9 @@ class AtPoint:
     pictures: int
 
 
-def at_operating_point(matches: Mapping[str, Matches], card: BundleCard) -> AtPoint:
-    """What a bundle does as it is shown to people: at the thresholds of its card, frozen before.
-
-    Args:
-        matches: by class, of detections from :data:`EVALUATION_FLOOR` on, on pictures that chose
-            nothing: those of test.
-    """
-    return at_point(count(matches, card.operating_point, card.class_thresholds))
-
-
 def at_point(counts: Counts) -> AtPoint:
-    """Counts as figures with intervals."""
+    """Counts as figures with intervals, over pictures. :mod:`kit.evaluate.detail` has the same
+    figures, of patients where they are known, and those of each class."""
     drawn = counts.redrawn()
     return AtPoint(
         sensitivity=Estimate(counts.sensitivity, spread(drawn["sensitivity"])),

@@ -1,4 +1,5 @@
-"""The valid split, which alone may choose thresholds, and what a detector says of it."""
+"""The valid split, which alone may choose thresholds and let exports through, and what a detector
+says of it."""
 
 from __future__ import annotations
 
@@ -22,6 +23,9 @@ from kit.progress import SILENT, Progress
 from kit.runtime.detector import EVALUATION_FLOOR
 from kit.types import Detector
 
+NAME_ONE = "name a dataset after the bundle"
+"""How the verbs with a dataset as their second word are given another one."""
+
 
 @dataclass(frozen=True)
 class Listed:
@@ -31,28 +35,32 @@ class Listed:
     manifest: Manifest
 
 
-def valid_pictures(bundle: Bundle, source: str | None, *, progress: Progress = SILENT) -> Listed:
+def valid_pictures(
+    bundle: Bundle,
+    source: str | None,
+    *,
+    choosing: bool = True,
+    fix: str = NAME_ONE,
+    progress: Progress = SILENT,
+) -> Listed:
     """The valid split of a dataset.
 
     Args:
         source: None takes the dataset the card records, which must then hold the very pictures the
             bundle was validated on.
+        choosing: whether they are to choose something. Pictures of test may not, or it would be
+            measured on what chose it; they may compare an export with what it was made from.
+        fix: how another dataset is named.
 
     Raises:
-        UsageError: no dataset is given and the card records none.
-        DataError: it can't be read, has no valid split or no picture in it, shares pictures with
-            its test split, has other classes, or is not what the card records.
+        UsageError: no dataset is given and the card's is not here.
+        DataError: it can't be read, has no valid split or no picture in it, has other classes, or
+            is not what the card records; or, for choosing, shares pictures with its test split.
     """
-    recorded = bundle.card.dataset.get("source")
-    if source is None and recorded is None:
-        raise UsageError(
-            "the card records no dataset", where=bundle.directory, fix="name one after the bundle"
-        )
-    dataset = open_source(source or str(recorded), progress=progress)
+    dataset = own_dataset(bundle, source, fix=fix, progress=progress)
+    if choosing:
+        require_read(dataset, before="choosing by it")
     where = dataset.source or dataset.root
-    require_read(dataset, before="choosing by it")
-    dataset = usable(dataset)
-    require_classes(bundle.card.classes, dataset)
     chosen = dataset.split("valid")
     manifest = dataset.manifest(chosen, rule="the valid split")
     expected = bundle.card.manifests.get("valid")
@@ -60,17 +68,49 @@ def valid_pictures(bundle: Bundle, source: str | None, *, progress: Progress = S
         raise DataError(
             "the valid pictures or labels have changed since the bundle was trained",
             where=where,
-            fix="restore them, or name a dataset after the bundle",
+            fix=f"restore them, or {fix}",
         )
     if not len(chosen):
         raise DataError("there is no picture in valid", where=where, fix=dataset.split_command())
-    if shared := len(np.intersect1d(chosen, dataset.splits.get("test", chosen[:0]))):
+    shared = len(np.intersect1d(chosen, dataset.splits.get("test", chosen[:0])))
+    if choosing and shared:
         raise DataError(
             f"{shared} picture(s) of valid are in test too, which may choose nothing",
             where=where,
             fix=dataset.split_command(),
         )
     return Listed(dataset.take(manifest), manifest)
+
+
+def own_dataset(
+    bundle: Bundle, source: str | None, *, fix: str = NAME_ONE, progress: Progress = SILENT
+) -> Dataset:
+    """The dataset a bundle was trained on, or another of its classes; usable boxes only.
+
+    Args:
+        source: None takes the one the card records.
+        fix: how another one is named.
+
+    Raises:
+        UsageError: none is given and the card's is not here.
+        DataError: it can't be read, or has other classes.
+    """
+    recorded = bundle.card.dataset.get("source")
+    if source is None and recorded is None:
+        raise UsageError("the card records no dataset", where=bundle.directory, fix=fix)
+    try:
+        dataset = open_source(source or str(recorded), progress=progress)
+    except DataError as error:
+        if source is not None:
+            raise
+        raise UsageError(
+            f"the dataset that the card records can't be had ({error.what})",
+            where=error.where,
+            fix=fix,
+        ) from error
+    dataset = usable(dataset)
+    require_classes(bundle.card.classes, dataset)
+    return dataset
 
 
 def matched(

@@ -14,10 +14,8 @@ from numpy.typing import NDArray
 
 from kit.bundle import Bundle
 from kit.data.dataset import Dataset
-from kit.data.doctor import usable
-from kit.data.source import open_source
 from kit.errors import DataError
-from kit.evaluate.valid import Listed
+from kit.evaluate.valid import Listed, own_dataset
 from kit.pixels import read_picture
 from kit.progress import SILENT, Progress
 from kit.runtime.quality import SAYS, Quality, quality
@@ -85,7 +83,7 @@ def fitted(
     Raises:
         DataError: the pictures can't be read, are too few, or the graph has no features.
     """
-    dataset = usable(open_source(source or str(bundle.card.dataset["source"]), progress=progress))
+    dataset = own_dataset(bundle, source, progress=progress)
     train = dataset.take(dataset.manifest(dataset.split("train"), rule="the train split"))
     label = "looking at {} pictures".format
     return fit(

@@ -10,6 +10,7 @@ from kit import __version__, door
 from kit.bundle import Bundle, save_bundle, undocumented
 from kit.errors import BundleError, UsageError
 from kit.evaluate.valid import Listed
+from kit.export.carry import carry
 from kit.export.parity import TOLERANCES, Parity, Tolerance, answers, compare, record, require
 from kit.files import refuse_existing
 from kit.progress import SILENT, Progress
@@ -113,5 +114,6 @@ def compile_bundle(
     )
     require(parity)
     facts = {"layers": dict(compiled.layers), "build_s": compiled.build_s}
-    card = record(replace(card, conversion={**card.conversion, **facts}), parity, progress)
-    return save_bundle(out, card, compiled.files), parity
+    card = record(replace(card, conversion={**card.conversion, **facts}), parity)
+    card, files = carry(bundle, card, reference, candidate, progress)
+    return save_bundle(out, card, {**compiled.files, **files}), parity

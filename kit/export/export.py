@@ -18,6 +18,7 @@ from kit.bundle import Bundle, BundleCard, Precision, save_bundle, undocumented
 from kit.errors import BundleError
 from kit.evaluate.valid import Listed
 from kit.export.anatomy import named
+from kit.export.carry import carry
 from kit.export.half import to_half
 from kit.export.parity import TOLERANCES, Parity, Tolerance, answers, compare, record, require
 from kit.files import refuse_existing
@@ -82,14 +83,17 @@ def export_onnx(
         label=f"parity: {bundle.card.kind}",
         progress=progress,
     )
+    said = reference
     with _trials(card, threads) as opened:
 
         def judge(made: ModelProto) -> Parity:
+            nonlocal said
+            said = answers(
+                opened(made), gate.pictures, label=f"parity: {precision}", progress=progress
+            )
             return compare(
                 reference,
-                answers(
-                    opened(made), gate.pictures, label=f"parity: {precision}", progress=progress
-                ),
+                said,
                 manifest=gate.manifest.sha256,
                 operating_point=bundle.card.operating_point,
                 class_thresholds=bundle.card.class_thresholds,
@@ -103,8 +107,9 @@ def export_onnx(
             model = to_half(model) if precision == "fp16" else model
             parity = judge(model)
     require(parity)
-    card = record(replace(card, conversion=conversion), parity, progress)
-    return save_bundle(out, card, {GRAPH: model.SerializeToString()}), parity
+    card = record(replace(card, conversion=conversion), parity)
+    card, files = carry(bundle, card, reference, said, progress)
+    return save_bundle(out, card, {GRAPH: model.SerializeToString(), **files}), parity
 
 
 def _float32(

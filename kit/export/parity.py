@@ -117,13 +117,15 @@ class Parity:
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """What a detector says of the gate's pictures, and how that scores."""
+    """What a detector says of the gate's pictures, and how that scores; ``features`` are ``(P, D)``
+    where the graph has any."""
 
     found: Sequence[Detections]
     scores: Scores
     drawn: Resampled
     classes: Mapping[str, Resampled]
     matches: Mapping[str, Matches]
+    features: NDArray[np.float32] | None = None
 
 
 def answers(
@@ -134,7 +136,7 @@ def answers(
     Raises:
         GateRefused: it answers with numbers that no graph may answer with.
     """
-    found = []
+    found, features = [], []
     for example in progress.track(dataset, label, total=len(dataset)):
         picture = read_picture(example.path, bit_depth=dataset.bit_depth)
         try:
@@ -144,10 +146,13 @@ def answers(
                 f"the graph can't answer for a picture: {error.what}", where=example.id
             ) from error
         found.append(result.detections)
+        if result.features is not None:
+            features.append(result.features)
     evaluator = run(dataset, found)
     scores, matches = summarize(evaluator, dataset), match(evaluator, dataset)
     drawn = resample(matches, scores)
-    return Answers(found, scores, drawn, resample_classes(matches), matches)
+    seen = np.stack(features) if features else None
+    return Answers(found, scores, drawn, resample_classes(matches), matches, seen)
 
 
 def compare(
@@ -210,21 +215,8 @@ def require(parity: Parity) -> None:
         )
 
 
-def record(card: BundleCard, parity: Parity, progress: Progress = SILENT) -> BundleCard:
-    """The card of what passed: its thresholds, its AP, and all that the gate saw.
-
-    A scaling was fitted to other scores, a watch to other features, so they are left out.
-    """
-    if card.watch:
-        progress.note(
-            "note: the watch was fitted to other features, and is left out; fit one anew with "
-            "`kit calibrate BUNDLE SRC --watch`"
-        )
-    if card.scaling is not None:
-        progress.note(
-            "note: the scaling of scores was fitted to other scores, and is left out; fit one "
-            "anew with `kit calibrate BUNDLE SRC --scores`"
-        )
+def record(card: BundleCard, parity: Parity) -> BundleCard:
+    """The card of what passed: its thresholds, its AP, and all that the gate saw."""
     report = plain(parity)
     report.pop("refused")
     valid = {"ap": parity.ap.after, "ap50": parity.ap50.after, "manifest": parity.manifest}
@@ -232,8 +224,6 @@ def record(card: BundleCard, parity: Parity, progress: Progress = SILENT) -> Bun
         card,
         operating_point=parity.operating_point,
         class_thresholds=parity.class_thresholds,
-        scaling=None,
-        watch={},
         reports={"valid": valid, "parity": report},
     )
 

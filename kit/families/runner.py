@@ -26,6 +26,7 @@ class TorchRunner:
         self._device = pick_device(device)
         self.staged = self.at_once = False
         self.elsewhere: Sequence[str] | None = ()
+        self.width: int | None = None  # a module tells by answering
         graph = graph.eval().to(self._device)
         # faster on CPU and GPU alike
         self._graph = graph.to(memory_format=torch.channels_last)

@@ -13,6 +13,7 @@ from kit.errors import DataError, RunFailed
 from kit.files import sha256_file
 from kit.pixels import find_pictures, read_picture
 from kit.progress import SILENT, Progress
+from kit.runtime.suppress import reaching
 from kit.types import Detections, Detector
 
 FLOOR = 0.01
@@ -27,7 +28,7 @@ class Seen:
         id: its path below the folder, with forward slashes.
         sha256: of the file.
         size: ``(width, height)`` in pixels.
-        found: boxes at the detector's operating point, in its pixels.
+        found: boxes at the thresholds of the detector's card, in its pixels.
         uncertainty: 0 or more, see :func:`uncertainty`.
         features: ``(D,)`` float32, the detector's pooled features; None where it has none.
     """
@@ -116,8 +117,8 @@ def survey(
 
 def _look(detector: Detector, folder: Path, name: str, bit_depth: int | None) -> Seen:
     picture = read_picture(folder / name, bit_depth=bit_depth)
-    point: float = detector.card.operating_point
-    result = detector.detect([picture], floor=min(FLOOR, point))[0]
+    thresholds: tuple[float, ...] = detector.card.thresholds
+    result = detector.detect([picture], floor=min(FLOOR, *thresholds))[0]
     if result.features is not None and not np.isfinite(result.features).all():
         raise RunFailed(
             "the detector's features are not finite",
@@ -129,7 +130,7 @@ def _look(detector: Detector, folder: Path, name: str, bit_depth: int | None) ->
         id=name,
         sha256=sha256_file(folder / name),
         size=(picture.shape[1], picture.shape[0]),
-        found=found[found.scores >= point],
+        found=reaching(found, thresholds),
         uncertainty=uncertainty(found.scores),
         features=result.features,
     )

@@ -19,6 +19,7 @@ from kit.pixels import read_picture
 from kit.report.draw import Colour, draw, legend
 from kit.report.page import Cell, Figure, Pictures, Plot, Section, Table, Text
 from kit.report.plots import cost_bars
+from kit.report.scores import spoken_thresholds
 from kit.types import Detections, Picture
 
 RIGHT: Colour = (86, 180, 233)  # sky blue
@@ -64,7 +65,7 @@ _SUBGROUP = ("", "pictures", "objects", "found", "false", "sensitivity", "95 % i
 def tell(
     dataset: Dataset,
     predictions: Sequence[Detections],
-    threshold: float,
+    thresholds: Sequence[float],
     *,
     groups: Sequence[str | None] | None = None,
 ) -> list[Section]:
@@ -73,19 +74,19 @@ def tell(
     Args:
         dataset: the pictures that were looked at, usable boxes only.
         predictions: one per picture, in the dataset's order, down to the lowest scores.
-        threshold: the operating point.
+        thresholds: ``(C,)`` from which boxes are shown: the card's.
         groups: site, patient or slide of each picture; the dataset's own where left out.
 
     Raises:
         DataError: a picture can't be read any more.
     """
-    judged = judge(dataset, predictions, threshold)
+    judged = judge(dataset, predictions, thresholds)
     known = dataset.groups if groups is None else groups
     found = anatomy(dataset, predictions)
     return [
         costs(found),
         *_drawn(found),
-        confusions(judged, dataset.classes, threshold),
+        confusions(judged, dataset.classes, thresholds),
         *subgroups(judged, dataset.classes, known),
         worst_pictures(dataset, judged),
     ]
@@ -117,15 +118,18 @@ def _drawn(found: Anatomy) -> list[Section]:
     return [Plot("What each kind of error costs", cost_bars(bars), caption)]
 
 
-def confusions(judged: Sequence[Judged], classes: Sequence[str], threshold: float) -> Table:
+def confusions(
+    judged: Sequence[Judged], classes: Sequence[str], thresholds: Sequence[float]
+) -> Table:
     """Labelled against detected classes, with what is missed and what is made up; of many classes
     the most frequent confusions only."""
     table = breakdown.confusion(judged, len(classes))
     # a class that is neither labelled nor detected says nothing
     there = [k for k in range(len(classes)) if table[k].any() or table[:, k].any()]
     title = "What is taken for what"
+    points = spoken_thresholds(dict(zip(classes, thresholds, strict=True)))
     note = (
-        f"At scores of {threshold:.3g} and more, and an overlap of 0.5 or more with the object. "
+        f"Of detections scored {points}, at an overlap of 0.5 or more with the object. "
         f"{len(judged)} picture(s)."
     )
     if len(there) > SQUARE:

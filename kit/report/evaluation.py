@@ -21,6 +21,7 @@ from kit.report.scores import (
     rate_rows,
     share_rows,
     spoken_rate,
+    spoken_thresholds,
 )
 
 RIGHT = {
@@ -101,8 +102,8 @@ def _estimates(found: Detail) -> Table:
         "Scores",
         ("class", *FIGURE_HEADER),
         [row for name, figures in groups.items() for row in figure_rows(figures, name)],
-        f"{drawn_how(found)}. Sensitivity and precision count detections with a score of "
-        f"{found.operating_point:.3g} or more, at an overlap of 0.5. n is objects, for precision "
+        f"{drawn_how(found)}. Sensitivity and precision count detections scored "
+        f"{spoken_thresholds(found.thresholds)}, at an overlap of 0.5. n is objects, for precision "
         "the detections shown. AP of all classes is their mean, sensitivity and precision are "
         "pooled.",
     )

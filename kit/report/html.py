@@ -11,13 +11,15 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from kit.files import write_text
-from kit.report.page import Page, show
+from kit.report.page import Page, Pictures, show
 from kit.types import Picture
 
 LONGEST_SIDE = 960
 """Pixels; larger pictures are made smaller, so that a report can be mailed."""
 
 JPEG_QUALITY = 85
+
+_WIDE = 1.7  # widths to a height: two pictures side by side
 
 
 def write_html(path: Path, page: Page) -> None:
@@ -44,6 +46,12 @@ def data_uri(picture: Picture) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode()
 
 
+def _wide(section: Pictures) -> bool:
+    """Whether its pictures are so wide that three beside each other could not be made out."""
+    shapes = [figure.picture.shape for figure in section.figures]
+    return bool(shapes) and all(width > _WIDE * height for height, width, _ in shapes)
+
+
 @cache
 def _template() -> Template:
     environment = Environment(
@@ -58,4 +66,5 @@ def _template() -> Template:
         kind: lambda section, kind=kind: type(section).__name__.lower() == kind
         for kind in ("text", "facts", "table", "plot", "pictures")
     }
+    environment.tests["wide"] = _wide
     return environment.get_template("page.html.jinja")

@@ -13,6 +13,9 @@ from kit.report.page import Cell
 
 NAMES = {"ap": "AP", "ap50": "AP50", "sensitivity": "sensitivity", "precision": "precision"}
 
+NAMED = 6
+"""Classes up to which each is named with its threshold."""
+
 SHARES = {
     "every_object_found": "every object found (of those with objects)",
     "no_false_positive": "no false positive",
@@ -27,6 +30,17 @@ def spoken_rate(rate: float) -> str:
 def spoken(interval: Interval | None) -> str | None:
     """An interval to three places."""
     return None if interval is None else f"{interval[0]:.3f} to {interval[1]:.3f}"
+
+
+def spoken_thresholds(thresholds: Mapping[str, float]) -> str:
+    """Scores from which boxes are shown, by class, in words: "0.25 or more" where all are alike."""
+    low, high = min(thresholds.values()), max(thresholds.values())
+    if low == high:
+        return f"{low:.3g} or more"
+    if len(thresholds) > NAMED:
+        return f"{low:.3g} to {high:.3g} or more, by class"
+    each = (f"{name} {threshold:.3g}" for name, threshold in thresholds.items())
+    return f"{', '.join(each)} or more"
 
 
 CLASS_HEADER = ("class", "objects", *NAMES.values(), "shown")

@@ -16,6 +16,7 @@ from kit.pixels import read_picture
 from kit.report.draw import draw
 from kit.report.page import Cell, Facts, Figure, Page, Pictures, Plot, Section, Table, Text
 from kit.report.plots import class_bars, latency_bars, learning_curve
+from kit.report.scores import spoken_thresholds
 from kit.types import Detector
 
 SHOWN = 6
@@ -142,5 +143,6 @@ def _pictures(story: Story) -> Pictures:
         found = story.detector(picture)
         caption = f"{len(found)} found, {len(example.truth)} labelled"
         figures.append(Figure(draw(picture, found, dataset.classes), caption))
-    point = story.bundle.card.operating_point
-    return Pictures("Test pictures", figures, f"Boxes scored {point} or more.")
+    card = story.bundle.card
+    points = spoken_thresholds(dict(zip(card.classes, card.thresholds, strict=True)))
+    return Pictures("Test pictures", figures, f"Boxes scored {points}.")

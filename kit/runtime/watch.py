@@ -29,6 +29,8 @@ from kit.types import Picture, Result, Watched
 FILE = "watch.npz"
 """Name of the file in a bundle."""
 
+_AGAIN = "fit it again: kit calibrate BUNDLE SRC --watch --out NEW"
+
 Method = Literal["mahalanobis", "neighbours"]
 
 
@@ -62,6 +64,12 @@ class Watch:
         # of vectors of length 1, the squared distance is 2 less twice their product
         squared = np.maximum(2 - 2 * (unit @ bank.T).astype(np.float64), 0)
         return np.asarray(np.sqrt(np.partition(squared, k - 1, axis=1)[:, k - 1]))
+
+    @property
+    def width(self) -> int:
+        """D, of the features it compares."""
+        kept = self.arrays["mean" if self.method == "mahalanobis" else "bank"]
+        return int(kept.shape[-1])
 
     def look(self, picture: Picture, features: NDArray[np.float32]) -> Watched:
         """What there is to say of a picture.
@@ -113,22 +121,65 @@ def load_watch(bundle: Bundle) -> Watch | None:
         needed = {"mahalanobis": {"mean", "whiten"}, "neighbours": {"bank", "k"}}[watch.method]
         if set(content) != needed:
             raise ValueError(f"it holds {sorted(content)}")
+        _require_shapes(watch)
     except (OSError, KeyError, TypeError, ValueError) as error:
-        raise BundleError(
-            f"its watch can't be read ({error})", where=where, fix="fit it again: kit calibrate"
-        ) from error
+        raise BundleError(f"its watch can't be read ({error})", where=where, fix=_AGAIN) from error
     return watch
+
+
+def _require_shapes(watch: Watch) -> None:
+    """Raise ValueError where the arrays don't fit each other."""
+    shapes = {name: each.shape for name, each in watch.arrays.items()}
+    if watch.method == "mahalanobis":
+        fit = len(shapes["mean"]) == 1 and shapes["whiten"][:1] == shapes["mean"]
+        fit &= len(shapes["whiten"]) == 2
+    else:
+        fit = len(shapes["bank"]) == 2 and shapes["k"] == ()
+        fit = fit and 1 <= int(watch.arrays["k"]) <= shapes["bank"][0]
+    if not fit:
+        raise ValueError(f"arrays of {shapes} don't fit each other")
+
+
+def require_width(watch: Watch, width: int | None, where: object) -> None:
+    """Refuse a watch of another graph's features.
+
+    Args:
+        width: of the graph's features; None where that isn't known.
+
+    Raises:
+        BundleError: the watch was fitted to features of another width.
+    """
+    if width not in (None, watch.width):
+        raise BundleError(
+            f"its watch was fitted to {watch.width} features a picture, its graph has {width}",
+            where=where,
+            fix=_AGAIN,
+        )
 
 
 @dataclass(frozen=True, eq=False)
 class WatchedDetector(Around):
-    """Its results say whether a picture looks like those of training."""
+    """Its results say whether a picture looks like those of training.
+
+    Raises:
+        BundleError: the watch is of features of another width, where the runner tells its own.
+    """
 
     watch: Watch
 
+    def __post_init__(self) -> None:
+        require_width(self.watch, self.runner.width, self.card.name)
+
     def detect(self, images: Sequence[Picture], *, floor: float | None = None) -> list[Result]:
-        """As the detector does, each result with what the watch says."""
+        """As the detector does, each result with what the watch says.
+
+        Raises:
+            BundleError: the watch is of features of another width.
+        """
         results = self.detector.detect(images, floor=floor)
+        for result in results:
+            if result.features is not None:
+                require_width(self.watch, len(result.features), self.card.name)
         return [
             result
             if result.features is None

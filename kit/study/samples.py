@@ -14,6 +14,8 @@ from kit.errors import DataError, UsageError
 from kit.pixels import read_picture
 from kit.report.draw import draw
 from kit.report.page import Figure, Pictures, Section, Text
+from kit.report.scores import spoken_thresholds
+from kit.runtime.suppress import reaching
 from kit.study.compared import shared, spoken
 from kit.study.reading import Reader, Reading
 from kit.types import Detections
@@ -34,12 +36,12 @@ class _View:
     Attributes:
         label: what tells it from the others.
         found: detections by picture, of its lowest seed.
-        threshold: the score from which it shows a box.
+        thresholds: the score from which it shows a box, by class.
     """
 
     label: str
     found: Mapping[str, Detections]
-    threshold: float
+    thresholds: Mapping[str, float]
 
 
 def samples(readings: Sequence[Reading], reader: Reader) -> list[Section]:
@@ -72,8 +74,8 @@ def _dataset(dataset: Dataset, readings: Sequence[Reading], room: int) -> list[S
     common = [id_ for id_ in dataset.ids if all(id_ in view.found for view in views)]
     if not common:
         raise DataError("holds none of the pictures that were tested on", where=dataset.source)
-    points = " or ".join(f"{point:g}" for point in sorted({view.threshold for view in views}))
-    note = f"Boxes scored {points} or more, of the lowest seed."
+    points = "; or ".join(sorted({spoken_thresholds(view.thresholds) for view in views}))
+    note = f"Boxes scored {points}, of the lowest seed."
     if len(views) < len(readings):
         note += f" {len(views)} of {len(readings)} settings: best, worst and some between."
     return [
@@ -88,10 +90,11 @@ def _view(reading: Reading, same: Mapping[str, str]) -> _View:
     parts = spoken(reading.setting.parts())
     words = [word for name, word in parts.items() if name not in same]
     cells = reading.trials[0].cells
+    card = open_bundle(cells[0].bundle).card
     return _View(
         label=", ".join(words) or str(reading.setting),
         found={id_: found for each in cells for id_, found in each.found().items()},
-        threshold=open_bundle(cells[0].bundle).card.operating_point,
+        thresholds=dict(zip(card.classes, card.thresholds, strict=True)),
     )
 
 
@@ -109,8 +112,7 @@ def _figures(dataset: Dataset, id_: str, views: Sequence[_View]) -> list[Figure]
 
     figures = [drawn(example.truth, f"The labels: {len(example.truth)} objects", scores=False)]
     for view in views:
-        seen = view.found[id_]
-        seen = seen[seen.scores >= view.threshold]
+        seen = reaching(view.found[id_], [*view.thresholds.values()])
         figures.append(drawn(seen, f"{view.label}: {len(seen)} found", scores=True))
     return figures
 

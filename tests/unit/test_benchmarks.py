@@ -151,7 +151,7 @@ def test_errors_are_false_and_missed_boxes_and_cost_is_counted_in_objects(load: 
 
 
 def test_planted_mistakes_are_what_they_say_and_are_found_where_they_are(load: Any) -> None:
-    planting = load("label_mistakes")
+    planting = load("_planting")
     side = np.arange(0, 2000, 20.0)
     boxes = np.stack([side, side, side + 10, side + 10], axis=1)
     none = np.zeros(100, np.uint8)
@@ -185,10 +185,49 @@ def test_planted_mistakes_are_what_they_say_and_are_found_where_they_are(load: A
         assert len(rows) == (30 if kind == "all" else 10)
         assert len(set(rows)) == len(rows)
         assert all(planted.kind[row] == kind or kind == "all" for row in rows)
-        told = planting._count(rows, planted, kind)["at"]
+        told = planting.count(rows, planted, kind)["at"]
         assert [one["recall"] for one in told] == [0.5, 1.0, 1.0]
         assert [one["precision"] for one in told] == [1.0, 1.0, 0.5]
         assert [one["random"] for one in told] == [1.0, 1.0, 0.5]
+
+
+def test_two_cells_that_differ_in_one_thing_are_a_difference(load: Any) -> None:
+    published = load("_published")
+    found = list(published.differences())
+    assert len({(each.table, each.what) for each in found}) == len(found)
+    whole = {each.what: each for each in found if each.table == "whole sets"}
+    assert len(whole) == 9, "of seven cells: three of size, three of model, three of dataset"
+    lost = whole["Faster R-CNN, BCCD: 25 % to 100 %"]
+    assert (lost.points, lost.paired) == (pytest.approx(0.0377), True)
+    across = whole["Faster R-CNN, 100 %: BCCD to Mask"]
+    assert (across.points, across.paired) == (pytest.approx(-0.1168), False)
+
+
+def test_a_difference_survives_what_is_wider_than_all_intervals(load: Any) -> None:
+    widths = load("_widths")
+
+    def drawn(own: float, narrow: float, wide: float) -> dict[str, Any]:
+        against = {
+            name: {"ap50": {"own": own, "paired": paired}}
+            for name, paired in (("like", narrow), ("unlike", wide))
+        }
+        return {"ap50": {"percentile": (0.5, 0.5 + own)}, "against": against}
+
+    found = {"sets": {str(size): [drawn(0.1, 0.02, 0.08)] * 3 for size in (15, 36, 63)}}
+    half = widths.halves(found)[36]
+    assert half["own"] == (pytest.approx(0.05), pytest.approx(0.05))
+    assert half["paired"] == (pytest.approx(0.01), pytest.approx(0.04))
+    told = {each["what"]: each for each in widths.verdicts(found) if each["table"] == "whole sets"}
+    verdicts = {
+        "Faster R-CNN, BCCD: 25 % to 100 %": "open",  # 3.8 points of 1 to 4
+        "YOLOv5, BCCD: 25 % to 100 %": "yes",
+        "Faster R-CNN, 100 %: BCCD to Mask": "yes",  # 11.7 of 7.1, the root of two squares of 5
+    }
+    assert {what: told[what]["survives"] for what in verdicts} == verdicts
+    across = told["Faster R-CNN, 100 %: BCCD to Mask"]
+    assert across["half"] == (pytest.approx(0.005**0.5), pytest.approx(0.005**0.5))
+    small = next(each for each in widths.verdicts(found) if abs(each["difference"]) < 0.01)
+    assert small["survives"] == "no"
 
 
 def test_every_side_takes_its_turn_and_the_first_changes(load: Any) -> None:

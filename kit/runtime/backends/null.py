@@ -26,6 +26,7 @@ class NullRunner:
     staged: bool = False
     at_once: bool = True
     elsewhere: Sequence[str] | None = ()
+    width: int | None = None
 
     def run(self, images: NDArray[np.uint8]) -> RawDetections:
         start = perf_counter_ns()

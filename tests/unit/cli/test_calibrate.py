@@ -18,8 +18,11 @@ from kit import door
 from kit.bundle import BundleCard, open_bundle, save_bundle
 from kit.cards import Input
 from kit.cli.root import main
+from kit.evaluate.watch import Looks, fit
 from kit.pixels import read_picture
+from kit.runtime.quality import quality
 from kit.runtime.scaling import scale
+from kit.runtime.watch import FILE, facts, pack
 
 VALID = (250, 240, 140, 100, 5, 15)
 """Brightness of pictures; the fourth is labelled bright, though it looks rather dark."""
@@ -266,6 +269,17 @@ def test_a_watch_travels_with_the_bundle_and_speaks_up(
     answer(capsys, "calibrate", "both", "many", "--watch", "neighbours", "--out", "anew")
     assert open_bundle(place / "anew").card.watch["method"] == "neighbours"
     assert open_bundle(place / "anew").card.rule == "f1"
+    # one of other features is refused by every verb but the one that mends it
+    other = fit(
+        *[Looks(np.eye(40, 7, dtype=np.float32), [quality(np.full((60, 90, 3), 99, np.uint8))])] * 2
+    )
+    wrong = {**whole, FILE: pack(other)}
+    save_bundle(place / "wrong", replace(card, watch=facts(other)), wrong)
+    for words in (("detect", "wrong", "like.png", "--out", "never"), ("evaluate", "wrong", "data")):
+        assert main([*words]) == 2
+        assert "fitted to 7 features a picture, its graph has 2" in capsys.readouterr().err
+    answer(capsys, "calibrate", "wrong", "many", "--watch", "--out", "mended")
+    answer(capsys, "detect", "mended", "like.png", "--out", "seen-mended")
     assert main(["calibrate", "bundle", "many", "--watch", "--out", "blind"]) == 2
     assert "tells no features" in capsys.readouterr().err
     assert main(["calibrate", "seeing", "data", "--watch", "--out", "sparse"]) == 2

@@ -28,7 +28,7 @@ class Brightness:
 
     classes = ("cell",)
     backend = "fake"
-    card = SimpleNamespace(operating_point=0.25, name="fake")
+    card = SimpleNamespace(thresholds=(0.25,), name="fake")
 
     def __init__(self, features: bool) -> None:
         self._features = features

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from kit.data.dataset import Dataset
 from kit.evaluate import breakdown
-from kit.evaluate.breakdown import by_class, by_group, by_size, confusion, judge, total, wilson
+from kit.evaluate.breakdown import by_class, by_group, by_size, confusion, judge, total
 from kit.evaluate.coco import run
 from kit.evaluate.matches import match
 from kit.evaluate.operating import count
@@ -43,7 +43,7 @@ def scored() -> tuple[Dataset, list[Detections]]:
 
 
 def test_confusions_by_hand(scored: tuple[Dataset, list[Detections]]) -> None:
-    judged = judge(*scored, threshold=0.25)
+    judged = judge(*scored, [0.25] * 3)
     assert confusion(judged, 3).tolist() == [
         [1, 1, 0, 0],  # a cat found, a cat taken for a dog
         [0, 1, 0, 1],  # a dog found, one missed
@@ -54,7 +54,7 @@ def test_confusions_by_hand(scored: tuple[Dataset, list[Detections]]) -> None:
 
 
 def test_subgroups_by_hand(scored: tuple[Dataset, list[Detections]]) -> None:
-    judged = judge(*scored, threshold=0.25)
+    judged = judge(*scored, [0.25] * 3)
 
     def rows(subgroups: list[breakdown.Subgroup]) -> list[tuple[int, ...]]:
         return [(row.pictures, row.objects, row.found, row.false) for row in subgroups]
@@ -75,13 +75,23 @@ def test_subgroups_by_hand(scored: tuple[Dataset, list[Detections]]) -> None:
     assert breakdown.terciles(judged) == pytest.approx((31.0, 32.0))
 
 
+def test_a_class_is_judged_at_its_own_threshold(
+    scored: tuple[Dataset, list[Detections]],
+) -> None:
+    """A dog scored 0.2 is shown, a cat scored 0.8 is not."""
+    judged = judge(*scored, [0.85, 0.2, 0.25])
+    assert [len(one.outcome.found) for one in judged] == [4, 2]
+    cats, dogs, _ = by_class(judged, scored[0].classes)
+    assert (cats.found, cats.false, dogs.found, dogs.false) == (1, 0, 2, 2)
+
+
 def test_worst_pictures_first_and_none_without_errors(
     scored: tuple[Dataset, list[Detections]],
 ) -> None:
     dataset, found = scored
-    judged = judge(dataset, [found[0], dataset[1].truth], 0.25)
+    judged = judge(dataset, [found[0], dataset[1].truth], [0.25] * 3)
     assert breakdown.worst(judged, 5) == [0]
-    judged = judge(dataset, [found[0], Detections.empty()], 0.25)
+    judged = judge(dataset, [found[0], Detections.empty()], [0.25] * 3)
     assert breakdown.worst(judged, 5) == [0, 1]
     assert breakdown.worst(judged, 1) == [0]
 
@@ -90,7 +100,7 @@ def test_no_picture_holds_anything() -> None:
     none = np.zeros(0, np.uint8)
     example = Example("a.png", Path("a.png"), (9, 9), Detections.empty(), none)
     dataset = Dataset.from_examples("set", Path(), ["cat"], [example], {})
-    judged = judge(dataset, [Detections.empty()], 0.25)
+    judged = judge(dataset, [Detections.empty()], [0.25])
     assert confusion(judged, 1).sum() == 0
     assert total(judged).sensitivity is None
     assert breakdown.terciles(judged) is None
@@ -105,7 +115,7 @@ def test_all_views_count_what_the_operating_point_counts(
     scene: Callable[..., Any], seed: int, threshold: float
 ) -> None:
     dataset, found = scene(seed, pictures=4, ignored=0.2)
-    judged = judge(dataset, found, threshold)
+    judged = judge(dataset, found, [threshold] * len(dataset.classes))
     whole = total(judged)
     known = count(match(run(dataset, found), dataset), threshold)
     assert (whole.objects, whole.found, whole.false) == (
@@ -123,11 +133,3 @@ def test_all_views_count_what_the_operating_point_counts(
             assert sum(getattr(row, name) for row in rows) == getattr(whole, name)
     errors = whole.false + table[:-1, -1].sum()
     assert sum(one.errors for one in judged) == errors
-
-
-def test_wilson_is_newcombes_example() -> None:
-    """Newcombe 1998, "Two-sided confidence intervals for the single proportion", table I."""
-    assert wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
-    assert wilson(0, 20) == pytest.approx((0.0, 0.1611), abs=5e-5)
-    assert wilson(1, 29) == pytest.approx((0.0061, 0.1718), abs=5e-5)
-    assert wilson(0, 0) is None

@@ -16,7 +16,6 @@ from kit.evaluate.coco import run
 from kit.evaluate.matches import Matches, match
 from kit.evaluate.operating import (
     Estimate,
-    at_operating_point,
     at_point,
     count,
     threshold_like,
@@ -132,7 +131,7 @@ def test_at_the_operating_point_by_hand() -> None:
         operating_point=0.4, class_thresholds={"a": 0.8},
     )  # fmt: skip
     assert card.thresholds == (0.8, 0.4)
-    found = at_operating_point({"a": a, "b": b}, card)
+    found = at_point(count({"a": a, "b": b}, card.operating_point, card.class_thresholds))
     assert (found.objects, found.shown, found.pictures) == (4, 3, 2)
     assert (found.sensitivity.value, found.precision.value, found.fppi.value) == (0.5, 2 / 3, 0.5)
     # both hits are on the first picture, the false one on the second

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from kit.bundle import Bundle, BundleCard, open_bundle, save_bundle
 from kit.cards import Input
 from kit.errors import BundleError, DataError
 from kit.evaluate.watch import Looks, auroc, fit, shrunk_covariance, threshold, usual
+from kit.runtime.backends.null import NullRunner
 from kit.runtime.quality import SAYS, Quality, complaints, quality
 from kit.runtime.watch import FILE, Drift, Watch, WatchedDetector, facts, load_watch, pack
 from kit.types import Detections, Result
@@ -143,7 +144,7 @@ class Fake:
     backend: str = "fake"
     tiling: Any = None
     fits: Any = None
-    runner: Any = None
+    runner: Any = field(default_factory=lambda: NullRunner(1))
 
     def detect(self, images: Any, *, floor: float | None = None) -> list[Result]:
         means = [image.mean(axis=(0, 1)).astype(np.float32) for image in images]
@@ -183,12 +184,25 @@ def test_a_damaged_watch_is_one_message(tmp_path: Path) -> None:
             ({**facts(watch), "method": "magic"}, pack(watch)),
             ({**facts(watch), "threshold": None}, pack(watch)),
             (facts(watch), pack(replace(watch, arrays={"mean": np.zeros(3, np.float32)}))),
+            (facts(watch), pack(replace(watch, arrays={**watch.arrays, "mean": np.zeros(3)}))),
         )
     ):
         card = replace(CARD, watch=told)
         bundle = save_bundle(tmp_path / str(place), card, {"w.onnx": b"", FILE: content})
         with pytest.raises(BundleError, match="watch can't be read"):
             load_watch(bundle)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_watch_of_other_features_is_one_message(method: Any) -> None:
+    """Before any picture is looked at, where the runner tells the width of its features."""
+    watch = fit(drawn(60, 0), drawn(30, 1), method=method)
+    wrong = "fitted to 24 features a picture, its graph has 3"
+    with pytest.raises(BundleError, match=wrong):
+        WatchedDetector(Fake(CARD, runner=NullRunner(1, width=3)), watch)
+    opened = WatchedDetector(Fake(CARD), watch)
+    with pytest.raises(BundleError, match=wrong):
+        opened.detect([scene()])
 
 
 def test_results_say_it() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,15 +15,18 @@ from doubles.cuda import Cuda
 from doubles.machine import PAIRS, Gpu, forget, install
 
 from kit import door
-from kit.bundle import Bundle, open_bundle
+from kit.bundle import Bundle, open_bundle, save_bundle
 from kit.cli.root import main
 from kit.errors import BundleError, GateRefused, RunFailed, UsageError
+from kit.evaluate.watch import Looks, fit
 from kit.export.compile import compile_bundle, compilers
 from kit.export.data import gate_pictures
 from kit.export.parity import Tolerance
 from kit.report.dossier import read_dossier
 from kit.report.model_card.tell import document
 from kit.runtime.backends import CompileOptions
+from kit.runtime.quality import quality
+from kit.runtime.watch import FILE, facts, pack
 
 
 @pytest.fixture(params=PAIRS, ids=lambda pair: pair[0])
@@ -75,6 +79,24 @@ def test_every_precision_keeps_its_own(gpu: Gpu, lesser: Bundle, tmp_path: Path)
     assert layers[lesser.card.precision] > 20
     # how the graph came to its precision is not forgotten
     assert set(lesser.card.conversion) < set(made.card.conversion)
+
+
+def test_the_watch_goes_on_into_the_engine(gpu: Gpu, exported: Bundle, tmp_path: Path) -> None:
+    side = exported.card.input.size
+    drawn = np.random.default_rng(0).integers(0, 256, (60, side, side, 3), np.uint8)
+    seen = np.stack([r.features for r in door.open(exported).detect(list(drawn))])  # type: ignore[misc]
+    plain = [quality(drawn[0])]
+    watch = fit(Looks(seen[:30], plain), Looks(seen[30:], plain), method="neighbours")
+    card = replace(exported.card, watch=facts(watch))
+    files = {card.weights: exported.weights, FILE: pack(watch)}
+    watching = save_bundle(tmp_path / "watching", card, files)
+    made = compiled(watching, tmp_path / "engine")
+    assert made.card.watch == card.watch
+    [one] = door.open(made).detect([drawn[0]])
+    [other] = door.open(watching).detect([drawn[0]])
+    assert one.watched is not None
+    assert other.watched is not None
+    assert one.watched.distance == pytest.approx(other.watched.distance, abs=1e-3)
 
 
 def test_a_silent_float32_engine_is_refused(gpu: Gpu, lesser: Bundle, tmp_path: Path) -> None:

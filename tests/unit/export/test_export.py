@@ -15,10 +15,9 @@ import pytest
 import torch
 
 from kit import door
-from kit.bundle import Bundle, open_bundle, save_bundle
+from kit.bundle import Bundle, open_bundle
 from kit.data.source import open_source
 from kit.errors import BundleError, DataError, GateRefused, UsageError
-from kit.evaluate.watch import Looks, fit
 from kit.export import graph as graph_module
 from kit.export import ladder
 from kit.export.data import calibration_pictures, gate_pictures
@@ -28,8 +27,6 @@ from kit.export.parity import Tolerance
 from kit.pixels import read_picture
 from kit.report.dossier import read_dossier
 from kit.report.model_card.tell import document
-from kit.runtime.quality import quality
-from kit.runtime.watch import FILE, facts, pack
 
 SIZE = 64
 
@@ -258,19 +255,3 @@ def test_pictures_are_read_as_everywhere(exported: Bundle, source: Path) -> None
     dataset = open_source(str(source))
     picture = read_picture(dataset.path(0))
     assert len(door.open(exported)(picture)) <= exported.card.cap
-
-
-def test_a_watch_is_left_out_and_stops_no_export(
-    exported: Bundle, to_less: Callable[..., Bundle], tmp_path: Path
-) -> None:
-    features = door.open(exported).runner.run(np.zeros((1, SIZE, SIZE, 3), np.uint8)).features
-    assert features is not None
-    looks = np.random.default_rng(0).normal(size=(40, features.shape[1])).astype(np.float32)
-    seen = Looks(looks, [quality(np.zeros((8, 8, 3), np.uint8))])
-    watch = fit(seen, seen)
-    card = replace(exported.card, watch=facts(watch))
-    files = {card.weights: exported.weights, FILE: pack(watch)}
-    watching = save_bundle(tmp_path / "watching", card, files)
-    made = to_less(watching, "fp16", None, tmp_path / "less")
-    assert made.card.watch == {}
-    assert FILE not in made.card.files

@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kit.bundle import BundleCard, Scaling
+from kit.bundle import BundleCard
 from kit.cards import Input, ModelCard, load_card
 from kit.data.dataset import Dataset
 from kit.errors import GateRefused, RunFailed
 from kit.export.parity import TOLERANCES, Parity, Tolerance, answers, compare, record, require
 from kit.pixels import encode_picture
-from kit.progress import Silent
 from kit.types import Detections, Example, Result
 
 
@@ -166,24 +165,9 @@ def test_a_class_with_its_own_threshold_keeps_one(dataset: Dataset) -> None:
     assert 0.78 * 0.5 < parity.class_thresholds["b"] <= 0.9 * 0.5 + 1e-6
     assert parity.sensitivity.difference == 0
     card = replace(CARD, class_thresholds={"b": 0.8}, rule="f1 per class")
-    notes: list[str] = []
-    made = record(
-        replace(card, scaling=Scaling("temperature", temperature=2)), parity, _Notes(notes)
-    )
-    assert made.scaling is None, "it was fitted to other scores"
-    assert "kit calibrate" in notes[0]
+    made = record(card, parity)
     assert made.class_thresholds == parity.class_thresholds
     assert made.rule == "f1 per class"
-
-
-class _Notes(Silent):
-    """Keeps what is noted."""
-
-    def __init__(self, notes: list[str]) -> None:
-        self.notes = notes
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
 
 
 CARD = BundleCard(

@@ -37,7 +37,7 @@ class Reader:
     floor: float | None = None
 
     def __post_init__(self) -> None:
-        self.card = SimpleNamespace(operating_point=0.25, name="reader")
+        self.card = SimpleNamespace(thresholds=(0.25, 0.25), name="reader")
 
     def detect(self, images: Any, *, floor: float | None = None) -> list[Result]:
         self.looked, self.floor = self.looked + len(images), floor

@@ -60,9 +60,19 @@ def test_a_low_operating_point_is_not_looked_past(
     reader: Callable[..., Any], paint: Callable[..., Path]
 ) -> None:
     detector = reader()
-    detector.card.operating_point = 0.005
+    detector.card.thresholds = (0.25, 0.005)
     [one] = survey(detector, paint({"a.png": (0, 0, 1)})).seen
     assert len(one.found) == 1
+
+
+def test_a_class_is_shown_from_its_own_threshold_on(
+    reader: Callable[..., Any], paint: Callable[..., Path]
+) -> None:
+    """Boxes are of the second class, scored 0.3 and 0.7."""
+    detector = reader()
+    detector.card.thresholds = (0.1, 0.5)
+    seen = survey(detector, paint({"a.png": (0, 0, 60), "b.png": (0, 0, 140)})).seen
+    assert [len(one.found) for one in seen] == [0, 1]
 
 
 def test_a_picture_that_cannot_be_read_is_named_and_the_rest_goes_on(

@@ -19,6 +19,7 @@ from kit.types import Detections, Example, Picture
 
 CLASSES = ("cat", "<b>dog")
 SIDE = 500
+POINTS = (0.25, 0.25)
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ FOUND = [
 
 
 def test_all_sections_and_the_page_is_safe(dataset: Dataset) -> None:
-    sections = tell(dataset, FOUND, 0.25)
+    sections = tell(dataset, FOUND, POINTS)
     tables = {each.title: each for each in sections if isinstance(each, Table)}
     rows = {row[0]: row[2] for row in tables["What costs AP50"].rows}
     assert (rows["classification"], rows["background"], rows["missed"]) == (1, 1, 1)
@@ -64,8 +65,16 @@ def test_all_sections_and_the_page_is_safe(dataset: Dataset) -> None:
     assert "nan" not in html.lower().replace("data:image", "")[:4000]
 
 
+def test_the_table_says_from_which_scores_on(dataset: Dataset) -> None:
+    def note(points: tuple[float, float]) -> str:
+        return told.confusions(judge(dataset, FOUND, points), CLASSES, points).note or ""
+
+    assert "scored 0.25 or more" in note(POINTS)
+    assert "scored cat 0.25, <b>dog 0.85 or more" in note((0.25, 0.85))
+
+
 def test_without_groups_and_with_nothing_detected(dataset: Dataset) -> None:
-    sections = tell(replace(dataset, groups=None), [Detections.empty()] * 2, 0.25)
+    sections = tell(replace(dataset, groups=None), [Detections.empty()] * 2, POINTS)
     plots = [each for each in sections if isinstance(each, Plot)]
     assert "100.0" in plots[0].svg  # all is missed
     [text] = [each for each in sections if isinstance(each, Text)]
@@ -75,7 +84,7 @@ def test_without_groups_and_with_nothing_detected(dataset: Dataset) -> None:
 
 
 def test_a_perfect_detector_has_no_worst_picture(dataset: Dataset) -> None:
-    sections = tell(dataset, [one.truth for one in dataset], 0.25)
+    sections = tell(dataset, [one.truth for one in dataset], POINTS)
     [sheet] = [each for each in sections if isinstance(each, Pictures)]
     assert (len(sheet.figures), sheet.note) == (0, "No picture has an error.")
 
@@ -84,7 +93,7 @@ def test_many_classes_are_told_by_their_confusions(
     dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(told, "SQUARE", 1)
-    table = told.confusions(judge(dataset, FOUND, 0.25), CLASSES, 0.25)
+    table = told.confusions(judge(dataset, FOUND, POINTS), CLASSES, POINTS)
     assert sorted(map(str, table.rows)) == sorted(
         map(str, [["cat", "<b>dog", 1, 4], ["cat", "missed", 1, 4], ["nothing", "cat", 1, None]])
     )
@@ -94,7 +103,7 @@ def test_labels_left_and_detections_right_in_the_colours_of_what_they_are(
     dataset: Dataset,
 ) -> None:
     grey: Picture = np.full((SIDE, SIDE, 3), 128, np.uint8)
-    sheet = side_by_side(grey, judge(dataset, FOUND, 0.25)[0], CLASSES)
+    sheet = side_by_side(grey, judge(dataset, FOUND, POINTS)[0], CLASSES)
     right = sheet[:, SIDE + 8 :]
 
     def painted(part: Picture, colour: tuple[int, int, int], at: tuple[int, int]) -> bool:

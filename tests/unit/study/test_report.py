@@ -13,7 +13,9 @@ from typing import Any
 import cv2
 import pytest
 
+from kit.data.doctor import usable
 from kit.data.sampling import ALL, Draw
+from kit.data.source import open_source
 from kit.report.page import Facts, Page, Pictures, Plot, Section, Table, Text
 from kit.report.plots import svg
 from kit.study import samples
@@ -25,6 +27,7 @@ from kit.study.plots import dots, has_curves, learning_curves, sample_curves
 from kit.study.reading import Reader
 from kit.study.results import Finished
 from kit.study.study import Grid, Published, Study
+from kit.types import Detections
 
 Fabricate = Callable[..., list[Finished]]
 QUARTER, RANDOM, THREE = Draw(fraction=0.25), Draw("random", fraction=0.25), Draw(images=3)
@@ -195,6 +198,15 @@ def test_pictures_are_the_same_for_all_settings(page: Page) -> None:
     assert captions[0].startswith("The labels: ")
     assert len(captions) == 5, "the labels, three samples and the random start"
     assert captions[1].startswith("balanced 25%, coco: ")
+
+
+def test_a_sample_shows_each_class_from_its_own_threshold(smears: Path) -> None:
+    dataset = usable(open_source(str(smears)))
+    found = Detections([[5, 5, 20, 20]] * 3, [0.6, 0.6, 0.8], [0, 1, 1])
+    points = dict(zip(dataset.classes, (0.5, 0.7, 0.5), strict=True))
+    view = samples._View("one", {dataset.ids[0]: found}, points)
+    [_, shown] = samples._figures(dataset, dataset.ids[0], [view])
+    assert shown.caption == "one: 2 found"
 
 
 def test_large_studies_show_fewer(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:

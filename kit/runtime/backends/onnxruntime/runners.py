@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kit.errors import OutOfMemory, RunFailed
-from kit.runtime.contract import INPUT
+from kit.runtime.contract import FEATURES, INPUT
 from kit.types import RawDetections
 
 _GRAPHS = 4
@@ -35,6 +35,7 @@ class SessionRunner:
         self._session, self._outputs = session, outputs
         self.provider, self.device, self.staged = provider, device, False
         self.elsewhere = elsewhere
+        self.width = _width(session)
 
     def run(self, images: NDArray[np.uint8]) -> RawDetections:
         start = perf_counter_ns()
@@ -79,6 +80,7 @@ class BoundRunner:
         self._session, self._outputs, self._memory = session, outputs, memory
         self.provider, self.device, self.staged = provider, device, False
         self.elsewhere = elsewhere
+        self.width = _width(session)
         self._bound: dict[int, _Bound] = {}
         self._lock = threading.Lock()
 
@@ -142,3 +144,10 @@ def _failed(error: Exception, device: str) -> RunFailed:
     text = " ".join(str(error).split())[:300]
     short = "out of memory" in text.lower() or "Failed to allocate memory" in text
     return (OutOfMemory if short else RunFailed)(f"ONNX Runtime failed ({text})", where=device)
+
+
+def _width(session: Any) -> int | None:
+    """Of the features, where the graph has any and says so."""
+    shapes = {item.name: item.shape for item in session.get_outputs()}
+    side = shapes[FEATURES][1] if FEATURES in shapes else None
+    return side if isinstance(side, int) else None

@@ -54,6 +54,7 @@ class EngineRunner:
                 fix=rebuild(source),
             )
         self._outputs = _check_engine(library, self._engine, bundle)
+        self.width = _width(self._engine, self._outputs)
         self._context = self._engine.create_execution_context()
         if self._context is None:
             raise OutOfMemory(
@@ -146,6 +147,10 @@ class EngineRunner:
         """Tell the context where a tensor lies."""
         if not self._context.set_tensor_address(name, buffer.address):
             raise RunFailed(f"TensorRT takes no memory for {name}:{log().tail()}")
+
+
+def _width(engine: Any, outputs: Sequence[str]) -> int | None:
+    return int(engine.get_tensor_shape(FEATURES)[1]) if FEATURES in outputs else None
 
 
 def _largest(engine: Any) -> int:
