@@ -12,6 +12,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from threading import Lock
 from typing import Any, TypeAlias
 
 from kit.cards import cache_folder
@@ -35,6 +36,7 @@ Draw: TypeAlias = Callable[[], Figure]
 """Makes a drawing; called within the kit's style."""
 
 _DPI = 160
+_ONE_AT_A_TIME = Lock()  # the style is the process's
 _STYLE: Any = {
     "svg.hashsalt": "kit",  # else every drawing gets random ids
     "svg.fonttype": "none",  # text stays text: selectable, and in the page's font
@@ -262,7 +264,7 @@ def png(draw: Draw) -> bytes:
 
 @contextmanager
 def _style() -> Iterator[None]:
-    with mpl.rc_context(_STYLE), warnings.catch_warnings():
+    with _ONE_AT_A_TIME, mpl.rc_context(_STYLE), warnings.catch_warnings():
         # A class name in another script: the page's font has it, the one that measures may not.
         warnings.filterwarnings("ignore", message=r"Glyph .* missing from font")
         yield
