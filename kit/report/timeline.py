@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from kit.report.plots import INK, short, svg  # first: it says where matplotlib keeps its cache
 
+# isort: split
 import matplotlib.patheffects as effects
 import numpy as np
 from matplotlib.figure import Figure
