@@ -82,6 +82,7 @@ VIDEO_UNLIKE = (
 VIDEO_DRIFT = "From about {second} s on, too many frames look unlike those: something changed."
 VIDEO_TITLE = "The clip with boxes"
 VIDEO_SECONDS = "{seconds} s"
+VIDEO_WHOLE = "{minutes} min"
 VIDEO_MINUTES = "{minutes} min {seconds} s"
 VIDEO_SUMMARY = "How many are shown at once"
 VIDEO_CLASS = "class"

@@ -151,9 +151,11 @@ def _check(video: Video, most_seconds: float) -> None:
 
 def spoken(seconds: float) -> str:
     """``48 s``, ``2 min 5 s``; below ten seconds to a tenth."""
-    if seconds < 60:
+    if round(seconds) < 60:
         return say.VIDEO_SECONDS.format(seconds=f"{seconds:.{seconds < 10:d}f}".removesuffix(".0"))
     minutes, rest = divmod(round(seconds), 60)
+    if not rest:
+        return say.VIDEO_WHOLE.format(minutes=minutes)
     return say.VIDEO_MINUTES.format(minutes=minutes, seconds=rest)
 
 

@@ -10,8 +10,9 @@
   const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
   function spoken(texts, seconds) {
-    if (seconds < 60) return fill(texts.seconds, { seconds: Math.ceil(seconds) });
-    return fill(texts.minutes, { minutes: Math.floor(seconds / 60), seconds: Math.ceil(seconds % 60) });
+    const whole = Math.ceil(seconds);
+    if (whole < 60) return fill(texts.seconds, { seconds: whole });
+    return fill(texts.minutes, { minutes: Math.floor(whole / 60), seconds: whole % 60 });
   }
 
   /** What is under way in a section; another clip takes its place. */
@@ -161,18 +162,20 @@
 
   // The timeline: where the film is, and a way to get elsewhere.
 
-  /** Left edge and width of the area between the axes, in pixels of the drawing. */
+  /** The area between the axes, in pixels of the drawing. */
   function axes(drawing) {
     const area = drawing.querySelector("[id='kit-time']").getBoundingClientRect();
-    return { left: area.left - drawing.getBoundingClientRect().left, width: area.width };
+    const whole = drawing.getBoundingClientRect();
+    return { left: area.left - whole.left, top: area.top - whole.top, width: area.width, height: area.height };
   }
 
   function follow(film) {
     const timeline = film.closest(".kit-clip").querySelector(".kit-timeline");
     const drawing = timeline.querySelector(".kit-drawing");
-    const { left, width } = axes(drawing);
+    const { left, top, width, height } = axes(drawing);
     const share = Math.min(1, film.currentTime / Number(timeline.dataset.seconds));
-    drawing.querySelector(".kit-playhead").style.left = `${left + share * width}px`;
+    const place = { left: `${left + share * width}px`, top: `${top}px`, height: `${height}px` };
+    Object.assign(drawing.querySelector(".kit-playhead").style, place);
   }
 
   document.addEventListener("click", (event) => {
