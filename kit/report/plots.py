@@ -12,7 +12,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from threading import Lock
+from threading import RLock
 from typing import Any, TypeAlias
 
 from kit.cards import cache_folder
@@ -36,7 +36,7 @@ Draw: TypeAlias = Callable[[], Figure]
 """Makes a drawing; called within the kit's style."""
 
 _DPI = 160
-_ONE_AT_A_TIME = Lock()  # the style is the process's
+_ONE_AT_A_TIME = RLock()  # the style and the filter of warnings are the whole process's
 _STYLE: Any = {
     "svg.hashsalt": "kit",  # else every drawing gets random ids
     "svg.fonttype": "none",  # text stays text: selectable, and in the page's font

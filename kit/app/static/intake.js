@@ -3,10 +3,12 @@
 "use strict";
 
 (() => {
+  const bundle = () => document.querySelector(".kit-bundle")?.value ?? "";
+
   /** Which detectors: those that a section has selects of its own for, else the page's one. */
   function chosen(section) {
     const own = Array.from(section.querySelectorAll("select[name]"), (select) => [select.name, select.value]);
-    return own.length ? Object.fromEntries(own) : { bundle: document.querySelector(".kit-bundle")?.value ?? "" };
+    return own.length ? Object.fromEntries(own) : { bundle: bundle() };
   }
 
   const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, key) => values[key] ?? "");
