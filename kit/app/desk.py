@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from kit.app.looked import Memory
+from kit.app.looked import Looked, Memory
 from kit.app.settings import Settings
 from kit.app.shelf import Shelf
 
@@ -15,4 +15,4 @@ class Desk:
 
     settings: Settings
     shelf: Shelf
-    memory: Memory = field(default_factory=Memory)
+    memory: Memory[Looked] = field(default_factory=Memory)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kit import __version__
 from kit.app import strings as say
@@ -35,10 +36,17 @@ class Shown:
 
     def of(self, looked: Looked) -> Detections:
         """The boxes shown of a picture."""
-        found = looked.result.detections
-        own = np.asarray(looked.served.bundle.card.thresholds, np.float32)[found.labels]
+        return self.among(looked.result.detections, looked.served.bundle.card.thresholds)
+
+    def among(self, found: Detections, thresholds: Sequence[float]) -> Detections:
+        """The boxes shown, where each class has a threshold of its own."""
+        return found[self.mask(found, thresholds)]
+
+    def mask(self, found: Detections, thresholds: Sequence[float]) -> NDArray[np.bool_]:
+        """``(n,)`` which boxes are shown."""
+        own = np.asarray(thresholds, np.float32)[found.labels]
         least = own if self.threshold is None else np.float32(self.threshold)
-        return found[(found.scores >= least) & ~np.isin(found.labels, list(self.without))]
+        return np.asarray((found.scores >= least) & ~np.isin(found.labels, list(self.without)))
 
 
 def drawn(looked: Looked, shown: Shown) -> Picture:

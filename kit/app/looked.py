@@ -8,6 +8,7 @@ import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from threading import Lock
+from typing import Generic, Protocol, TypeVar
 
 from kit.app.shelf import Served
 from kit.pixels import decode_picture
@@ -40,6 +41,11 @@ class Looked:
     stages_ms: dict[str, float]
     user: str | None = None
     when: float = field(default_factory=time.time)
+
+    @property
+    def nbytes(self) -> int:
+        """What it takes of the memory."""
+        return self.picture.nbytes
 
 
 def look(data: bytes, served: Served, user: str | None = None) -> Looked:
@@ -78,23 +84,39 @@ def _looked(
     )
 
 
-class Memory:
-    """Pictures by id, forgotten after :data:`KEPT_FOR` or when there are too many."""
+class Keepsake(Protocol):
+    """What is kept for a visitor."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def user(self) -> str | None: ...
+
+    @property
+    def nbytes(self) -> int: ...
+
+
+K = TypeVar("K", bound=Keepsake)
+
+
+class Memory(Generic[K]):
+    """Pictures, or films, by id, forgotten after :data:`KEPT_FOR` or when there are too many."""
 
     def __init__(self, kept_for: float = KEPT_FOR, most_bytes: int = MOST_BYTES) -> None:
         self._kept_for, self._most = kept_for, most_bytes
-        self._kept: OrderedDict[str, tuple[float, Looked]] = OrderedDict()
+        self._kept: OrderedDict[str, tuple[float, K]] = OrderedDict()
         self._lock = Lock()
 
-    def keep(self, looked: Looked) -> Looked:
+    def keep(self, looked: K) -> K:
         """Keep it, and forget what is over."""
         with self._lock:
             self._kept[looked.id] = time.monotonic(), looked
             self._forget()
         return looked
 
-    def get(self, id: str, user: str | None = None) -> Looked | None:
-        """A picture of this visitor; None where it was forgotten, or is somebody else's."""
+    def get(self, id: str, user: str | None = None) -> K | None:
+        """One of this visitor's; None where it was forgotten, or is somebody else's."""
         with self._lock:
             self._forget()
             _, looked = self._kept.get(id, (0.0, None))
@@ -118,7 +140,7 @@ class Memory:
         oldest = time.monotonic() - self._kept_for
         while self._kept:
             when, _ = next(iter(self._kept.values()))
-            size = sum(looked.picture.nbytes for _, looked in self._kept.values())
+            size = sum(looked.nbytes for _, looked in self._kept.values())
             if when >= oldest and (size <= self._most or len(self._kept) == 1):
                 return
             self._kept.popitem(last=False)

@@ -19,7 +19,7 @@ def build(desk: Desk) -> None:
 
 def _intake(desk: Desk) -> Markup:
     return Markup(
-        '<section class="kit-intake" data-intake="picture" data-most-mb="{most}" '
+        '<section class="kit-intake" data-intake="kit/look" data-most-mb="{most}" '
         'data-number="{number}" data-failed="{failed}" data-too-large="{large}">'
         '<label class="kit-drop"><input type="file" multiple accept="{accept}">'
         "<span>{drop}</span></label>"

@@ -46,31 +46,31 @@ def routes(desk: Desk) -> APIRouter:
 
     @router.get("/kit/worth")
     def worth_of(bundle: str = "") -> Response:
-        return HTMLResponse(worth(_served(desk, bundle)))
+        return HTMLResponse(worth(served_of(desk, bundle)))
 
     @router.get("/kit/card")
     def card_of(bundle: str = "") -> Response:
-        return HTMLResponse(card_page(_served(desk, bundle)))
+        return HTMLResponse(card_page(served_of(desk, bundle)))
 
     @router.get("/kit/sample")
     def sample(bundle: str, name: str) -> Response:
-        return FileResponse(_sample(_served(desk, bundle), name), media_type="image/jpeg")
+        return FileResponse(_sample(served_of(desk, bundle), name), media_type="image/jpeg")
 
     @router.post("/kit/look")
     async def look_at(
         request: Request, bundle: str = "", title: str = "", sample: str = ""
     ) -> Response:
-        served = _served(desk, bundle)
+        served = served_of(desk, bundle)
         if sample:
             data = _sample(served, sample).read_bytes()
         else:
-            data = await _body(request, desk.settings.picture_mb)
+            data = await body_of(request, desk.settings.picture_mb)
         looked = await run_in_threadpool(look, data, served, user_of(request))
         return HTMLResponse(viewer(desk.memory.keep(looked), title[:80]), 200, PRIVATE)
 
     @router.post("/kit/look/{id}")
     def look_anew(request: Request, id: str, bundle: str = "", title: str = "") -> Response:
-        looked = look_again(_looked(desk, request, id), _served(desk, bundle))
+        looked = look_again(looked_of(desk, request, id), served_of(desk, bundle))
         return HTMLResponse(viewer(desk.memory.keep(looked), title[:80]), 200, PRIVATE)
 
     @router.get("/kit/result/{id}/{name}")
@@ -81,7 +81,7 @@ def routes(desk: Desk) -> APIRouter:
         threshold: float | None = Query(None, ge=0, le=1),
         without: str = Query("", pattern=r"^(\d+(,\d+)*)?$", max_length=4000),
     ) -> Response:
-        looked = _looked(desk, request, id)
+        looked = looked_of(desk, request, id)
         shown = Shown(threshold, frozenset(int(each) for each in without.split(",") if each))
         match name:
             case "picture.png":
@@ -97,14 +97,15 @@ def routes(desk: Desk) -> APIRouter:
     return router
 
 
-def _looked(desk: Desk, request: Request, id: str) -> Looked:
+def looked_of(desk: Desk, request: Request, id: str) -> Looked:
+    """A picture of this visitor, by its id."""
     looked = desk.memory.get(id, user_of(request))
     if looked is None:
         raise HTTPException(404, say.FORGOTTEN)
     return looked
 
 
-def _served(desk: Desk, name: str) -> Served:
+def served_of(desk: Desk, name: str) -> Served:
     """By name; the first where none is named."""
     served = desk.shelf.get(name) if name else desk.shelf.first
     if served is None:
@@ -120,7 +121,7 @@ def _sample(served: Served, name: str) -> Path:
     return served.bundle.directory / name
 
 
-async def _body(request: Request, most_mb: int) -> bytes:
+async def body_of(request: Request, most_mb: int) -> bytes:
     """A file that was sent, in memory, within its limit."""
     data = bytearray()
     async for block in request.stream():

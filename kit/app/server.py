@@ -57,7 +57,7 @@ def make(desk: Desk) -> Guard:
     from fastapi import FastAPI, Request
     from fastapi.responses import JSONResponse
 
-    from kit.app import page
+    from kit.app import compare_routes, page, video_routes
     from kit.app.routes import routes
 
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
@@ -68,7 +68,8 @@ def make(desk: Desk) -> Guard:
         wrong = 422 if isinstance(error, UsageError) else 500
         return JSONResponse({"detail": f"{error.what}."}, wrong)
 
-    app.include_router(routes(desk))
+    for each in (routes, video_routes.routes, compare_routes.routes):
+        app.include_router(each(desk))
     gr.mount_gradio_app(
         app,
         page.build(desk),

@@ -77,3 +77,84 @@ WORTH_TIME = (
     "{samples} timed)."
 )
 WORTH_SPREADS = "Share of pictures (upwards) that took at most so many milliseconds."
+
+VIDEO = "Video"
+VIDEO_DROP = "Drop a video clip here, or choose it (at most {mb} MB, {seconds})"
+VIDEO_NONE = "No clip yet. It passes through this machine's memory, and is forgotten soon."
+VIDEO_LOADING = "Sending the clip: {percent} %"
+VIDEO_WAITING = "Others come first. Place in the line: {place}"
+VIDEO_LOOKING = "Frame {frame} of {frames}, {rate} a second, {left} left"
+VIDEO_LOOKING_ON = "Frame {frame}, {rate} a second"
+VIDEO_STARTING = "Reading the clip"
+VIDEO_CANCEL = "Cancel"
+VIDEO_CANCELLED = "Cancelled. Nothing of the clip was kept."
+VIDEO_FAILED = "The clip could not be looked at: {why}"
+VIDEO_LOST = "the connection broke"
+VIDEO_FORGOTTEN = "This clip was forgotten. Show it again."
+VIDEO_BUSY = "Too many clips are waiting. Try again in a few minutes."
+VIDEO_NO_ROOM = "There is no room for it in this machine's memory now."
+VIDEO_BROKE = "something went wrong here"
+VIDEO_LONG = "it lasts {seconds}, more than the {most} that are allowed"
+VIDEO_WIDE = "its frames of {width} x {height} pixels are larger than the {most} million allowed"
+VIDEO_CUT = "The clip is longer than {most}: only its beginning was looked at."
+VIDEO_MISSING = "The clip is damaged: it tells of {told} frames, {count} could be read."
+VIDEO_UNLIKE = (
+    "{unlike} of {count} frames look unlike the pictures that the detector learned from: trust it "
+    "less there."
+)
+VIDEO_DRIFT = "From about {second} s on, too many frames look unlike those: something changed."
+VIDEO_TITLE = "The clip with boxes"
+VIDEO_SECONDS = "{seconds} s"
+VIDEO_WHOLE = "{minutes} min"
+VIDEO_MINUTES = "{minutes} min {seconds} s"
+VIDEO_SUMMARY = "How many are shown at once"
+VIDEO_CLASS = "class"
+VIDEO_MOST = "most"
+VIDEO_MEAN = "mean"
+VIDEO_IN = "in frames"
+VIDEO_TIMELINE = "By time. Click to go there."
+VIDEO_TIMELINE_ALT = "Plot: how many of each class are shown, by time"
+VIDEO_FACTS = (
+    "{frames} frames, {seconds}, looked at by {bundle} in {spent} ({rate} frames a second). Boxes "
+    "are those of the operating point."
+)
+DOWNLOAD_FILM = "Clip with boxes"
+DOWNLOAD_FRAMES = "JSON of all frames"
+
+COMPARE = "Compare"
+COMPARE_ALONE = (
+    "Two detectors can be compared here, side by side on one picture. Only one is served."
+)
+COMPARE_HOW = "Start with two: kit serve A B"
+COMPARE_PICTURE = "The picture"
+COMPARE_DROP = "Drop a picture here, paste one, or choose it"
+COMPARE_LETTERS = ("A", "B")
+COMPARE_RULE = "At the operating points"
+COMPARE_RULE_SCORE = "Of what scores at least {threshold}"
+COMPARE_BOTH = "both show {both}"
+COMPARE_ONLY = "{letter} alone shows {count}"
+COMPARE_OTHER_ONE = "1 is of another class"
+COMPARE_OTHER = "{count} are of another class"
+COMPARE_SAME = "nothing alone, and no class differs"
+COMPARE_SCORES = "Where both show the same, scores differ by {most} at most."
+COMPARE_KNOWS = "Only {letter} knows the class {classes}: what it shows of it, it shows alone."
+COMPARE_KNOWS_MANY = (
+    "Only {letter} knows the classes {classes}: what it shows of them, it shows alone."
+)
+COMPARE_HINT = (
+    "Boxes belong together that share at least half of their area (IoU 0.5). Dashed: shown by one "
+    "alone. Dotted: of another class."
+)
+COMPARE_TABLE = "Differences first"
+COMPARE_WHAT = "what"
+COMPARE_CLASS = "class"
+COMPARE_SCORE = "score {letter}"
+COMPARE_DIFFERENCE = "{second} - {first}"
+COMPARE_KINDS = {
+    "first": "A alone",
+    "second": "B alone",
+    "class": "another class",
+    "both": "both",
+}
+COMPARE_BELOW = "({score})"
+COMPARE_BELOW_HINT = "It has a box there, below the threshold"

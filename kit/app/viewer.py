@@ -52,10 +52,10 @@ def viewer(looked: Looked, title: str = "", extra: Markup | str = "") -> Markup:
         heading=Markup("<h3>{}</h3>").format(title) if title else "",
         warnings=warnings(looked.result.watched),
         stage=stage(looked.picture, found, card.classes),
-        controls=_controls(found, card.classes, card.thresholds, looked.served.floor),
+        controls=controls(found, card.classes, card.thresholds, looked.served.floor),
         extra=extra,
         table=_table(found, card.classes),
-        foot=Markup("{}{}").format(_downloads(looked.id), _times(looked.stages_ms)),
+        foot=Markup("{}{}").format(_downloads(looked.id), times(looked.stages_ms)),
     )
 
 
@@ -71,24 +71,37 @@ def warnings(watched: Watched | None) -> Markup:
 
 
 def stage(
-    picture: Picture, found: Detections, classes: Sequence[str], marks: Sequence[str] = ()
+    picture: Picture,
+    found: Detections,
+    classes: Sequence[str],
+    marks: Sequence[str] = (),
+    *,
+    side: str = "",
+    thresholds: Sequence[float] | None = None,
 ) -> Markup:
     """The picture with its boxes, best last, so that they lie on top.
 
     Args:
         picture: ``(H, W, 3)`` BGR.
         marks: a CSS class more for each box.
+        side: a letter before the number of each box, where a viewer has two pictures.
+        thresholds: of this picture alone, by label; None for those of its viewer.
     """
     height, width = picture.shape[:2]
     boxes = Markup("").join(
-        _box(index, box, score, label, classes, marks[index] if marks else "")
+        _box(f"{side}{index}", box, score, label, classes, marks[index] if marks else "")
         for index, (box, score, label) in reversed(list(enumerate(found)))
     )
     return Markup(
-        '<div class="kit-stage"><img src="{source}" alt="{alt}" width="{width}" height="{height}">'
+        '<div class="kit-stage" data-side="{side}"{own}><img src="{source}" alt="{alt}" '
+        'width="{width}" height="{height}">'
         '<svg viewBox="0 0 {width} {height}" preserveAspectRatio="none" aria-hidden="true">{boxes}'
         '</svg><span class="kit-tip" hidden></span></div>'
     ).format(
+        side=side,
+        own=""
+        if thresholds is None
+        else Markup(' data-thresholds="{}"').format(json.dumps(list(thresholds))),
         source=_data_uri(picture),
         alt=say.ALT.format(count=len(found)),
         width=width,
@@ -98,7 +111,7 @@ def stage(
 
 
 def _box(
-    index: int, box: Iterable[float], score: float, label: int, classes: Sequence[str], mark: str
+    index: str, box: Iterable[float], score: float, label: int, classes: Sequence[str], mark: str
 ) -> Markup:
     left, top, right, bottom = (round(float(value), 2) for value in box)
     shape = Markup('x="{}" y="{}" width="{}" height="{}"').format(
@@ -119,17 +132,30 @@ def _box(
     )
 
 
-def _controls(
-    found: Detections, classes: Sequence[str], thresholds: Sequence[float], floor: float
+def controls(
+    found: Detections,
+    classes: Sequence[str],
+    thresholds: Sequence[float],
+    floor: float,
+    sides: Sequence[str] = ("",),
 ) -> Markup:
+    """Slider and classes; they act on all pictures of their viewer.
+
+    Args:
+        found: boxes of all pictures; of many classes, those without a box are left out.
+        thresholds: operating points, marked on the slider where they are all the same.
+        sides: letters of the pictures; each is counted.
+    """
     counts = np.bincount(found.labels, minlength=len(classes))
     shown = [label for label in range(len(classes)) if counts[label] or len(classes) <= 12]
     boxes = Markup("").join(
         Markup(
             '<label class="kit-class"><input type="checkbox" checked data-class="{label}">'
             '<span class="kit-swatch" style="background:{colour}"></span>{name} '
-            '<output data-count-of="{label}">0</output></label>'
-        ).format(label=label, colour=colour(label), name=classes[label])
+            "{counts}</label>"
+        ).format(
+            label=label, colour=colour(label), name=classes[label], counts=_counts(sides, label)
+        )
         for label in shown
     )
     low, high = min(thresholds), max(thresholds)
@@ -153,6 +179,11 @@ def _controls(
         classes=say.CLASSES,
         boxes=boxes,
     )
+
+
+def _counts(sides: Sequence[str], label: int) -> Markup:
+    output = Markup('<output data-count-of="{}" data-count-in="{}">0</output>')
+    return Markup(" : ").join(output.format(label, side) for side in sides)
 
 
 def _table(found: Detections, classes: Sequence[str]) -> Markup:
@@ -207,7 +238,8 @@ def _downloads(id: str) -> Markup:
     return Markup('<p class="kit-downloads">{}</p>').format(Markup(" ").join(links))
 
 
-def _times(stages_ms: dict[str, float]) -> Markup:
+def times(stages_ms: dict[str, float]) -> Markup:
+    """By stage, and in all."""
     parts = ", ".join(f"{say.STAGES.get(name, name)} {ms:.1f}" for name, ms in stages_ms.items())
     total = sum(stages_ms.values())
     return Markup('<p class="kit-times">{}: {} ms ({})</p>').format(say.TIME, f"{total:.1f}", parts)

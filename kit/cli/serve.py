@@ -34,6 +34,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--picture-mb", type=positive, default=40, metavar="N", help="largest picture (default 40)"
     )
+    parser.add_argument(
+        "--clip-mb", type=positive, default=200, metavar="N", help="largest video (default 200)"
+    )
+    parser.add_argument(
+        "--clip-seconds", type=positive, default=120, metavar="N", help="longest (default 120)"
+    )
     parser.add_argument("--backend", default="auto", help="one of `kit list backends`")
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda or cuda:1")
     add_key(parser)
@@ -55,6 +61,8 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
         certfile=args.certfile,
         keyfile=args.keyfile,
         picture_mb=args.picture_mb,
+        clip_mb=args.clip_mb,
+        clip_seconds=args.clip_seconds,
     )
     serve(settings, out)
     return {}

@@ -1,4 +1,4 @@
-"""Drawn frames as an MP4 file that plays at the pace of what was filmed."""
+"""Drawn frames as a film that plays at the pace of what was filmed."""
 
 from __future__ import annotations
 
@@ -15,11 +15,14 @@ _LONGEST = 60.0  # seconds: no gap takes longer in the film, however long the so
 _SETTLING = 1.0  # seconds of a live film after which its rate is known
 _MOST = 16  # frames kept until then: large ones fill the memory
 _RATES = (1.0, 60.0)  # frames a second of a live film
+_CODECS = {".webm": "VP80"}
+"""By suffix, where it isn't MPEG-4 part 2. The encoders here are those that every OpenCV brings; of
+them browsers play VP8 and VP9, and VP9 takes five times as long. H.264 has no encoder there."""
 
 
 class VideoWriter:
-    """Writes frames to an MP4 file (MPEG-4 part 2, which every OpenCV can encode). Use it with
-    :func:`contextlib.closing`.
+    """Writes frames to a file: MPEG-4 part 2, or VP8 where it is named ``.webm``, which browsers
+    play. Use it with :func:`contextlib.closing`.
 
     Attributes:
         frames: written so far.
@@ -58,7 +61,7 @@ class VideoWriter:
         if self._writer is None:
             height, width = (side // 2 * 2 for side in frame.shape[:2])
             self._size = width, height
-            code = cv2.VideoWriter.fourcc(*"mp4v")
+            code = cv2.VideoWriter.fourcc(*_CODECS.get(self._path.suffix.lower(), "mp4v"))
             self._writer = cv2.VideoWriter(str(self._path), code, self._rate, self._size)
             if not self._writer.isOpened():
                 raise DataError("OpenCV can't write videos here", where=self._path)

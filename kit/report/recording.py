@@ -7,14 +7,11 @@ plays and its rows are whole: they lie under their names from the first frame on
 from __future__ import annotations
 
 import json
-import time
-from collections import Counter, deque
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from kit.errors import DataError, KitError
 from kit.files import refuse_existing
@@ -23,51 +20,23 @@ from kit.report.annotate import DRAWN
 from kit.report.draw import draw
 from kit.report.film import LiveWriter, VideoWriter
 from kit.report.rows import csv_lines, json_rows, watched_facts
+from kit.report.tally import Looked, Recorded, Tally
 from kit.runtime.overlap import Behind, ahead, beside
 from kit.runtime.stream import Frame, Live, Video
-from kit.runtime.watch import Drift
-from kit.types import Detections, Detector, Watched
+from kit.types import Detector, Picture, Result
 
 Rows = Literal["json", "csv", "none"]
 """JSON lines (``detections.jsonl``), a table (``detections.csv``), or neither."""
 
 _DEPTH = 4  # frames that wait before and after the detector: more only fill memory
-_RECENT = 32  # frames that the rate is told of
 
 
-@dataclass
-class Recorded:
-    """What came of a stream.
+class Sink(Protocol):
+    """Where looked at frames go, in order."""
 
-    Attributes:
-        found: boxes by label.
-        frames: looked at.
-        dropped: frames of a live source passed over, since a newer one was there.
-        reconnects: how often a live source came back.
-        age_ms: of live frames when their boxes were known: the sum, and the largest.
-        unlike: frames that don't look like the training pictures; None where nobody watches.
-        seconds: from the first frame to the last by the clock here.
-        error: what ended it early, None at the end of a file or where it was asked to stop.
-    """
+    def write(self, looked: Looked) -> None: ...
 
-    found: Counter[int] = field(default_factory=Counter)
-    frames: int = 0
-    dropped: int = 0
-    reconnects: int = 0
-    age_ms: tuple[float, float] = (0.0, 0.0)
-    seconds: float = 0.0
-    unlike: int | None = None
-    error: KitError | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Looked:
-    """A frame, what was found on it, and how old it was by then (None in a file)."""
-
-    frame: Frame
-    detections: Detections
-    age_ms: float | None
-    watched: Watched | None = None
+    def close(self) -> None: ...
 
 
 def record(
@@ -104,35 +73,62 @@ def record(
         UsageError: ``out`` exists.
     """
     refuse_existing(out)
-    alarms = detector.card.watch.get("alarms")
-    tally = _Tally(stream.live, None if alarms is None else Drift(alarms), progress)
-    done = tally.done
 
-    def look(frame: Frame) -> Looked:
-        result = detector.detect([frame.picture], floor=floor)[0]
+    def look(picture: Picture) -> Result:
+        return detector.detect([picture], floor=floor)[0]
+
+    sink = _Sinks(out, detector.classes, save, stream, film)
+    tally = Tally(detector.card.watch.get("alarms"), live=stream.live, progress=progress)
+    try:
+        follow(look, stream, sink, tally, seconds=seconds, lanes=lanes, stop=stop)
+    except KitError as error:
+        if not tally.done.frames:
+            raise
+        tally.done.error = error
+    return tally.done
+
+
+def follow(
+    look: Callable[[Picture], Result],
+    stream: Video | Live,
+    sink: Sink,
+    tally: Tally,
+    *,
+    seconds: float | None = None,
+    lanes: int = 1,
+    stop: Callable[[], object] = lambda: False,
+) -> None:
+    """Look at the frames of a stream until it ends, or was asked to stop.
+
+    Args:
+        look: what is found on a picture; called from ``lanes`` threads.
+        stream: closed by the caller.
+        sink: told of each frame by a thread of its own; closed at the end, whatever ends it.
+        tally: told of each frame, then the sink is.
+
+    Raises:
+        DataError: a video without a frame.
+        KitError: of the stream, the detector or the sink; the tally holds what was seen by then.
+    """
+
+    def looked_at(frame: Frame) -> Looked:
+        result = look(frame.picture)
         return Looked(frame, result.detections, frame.age_ms, result.watched)
 
-    try:
-        with ExitStack() as open_now:
-            sinks = _Sinks(out, detector.classes, save, stream, film)
-            open_now.enter_context(closing(sinks))
-            behind = open_now.enter_context(Behind(sinks.write, _DEPTH))
-            frames = open_now.enter_context(closing(_frames(stream, stop)))
-            looks = open_now.enter_context(closing(beside(look, frames, lanes)))
-            for looked in progress.track(looks, tally.told, stream.frames or None):
-                if seconds is not None and looked.frame.second >= seconds:
-                    break
-                tally.add(looked)
-                behind.put(looked)
-                if stop():
-                    break
-            else:
-                _complain(stream, done.frames, progress)
-    except KitError as error:
-        if not done.frames:
-            raise
-        done.error = error
-    return done
+    with ExitStack() as open_now:
+        open_now.enter_context(closing(sink))
+        behind = open_now.enter_context(Behind(sink.write, _DEPTH))
+        frames = open_now.enter_context(closing(_frames(stream, stop)))
+        looks = open_now.enter_context(closing(beside(looked_at, frames, lanes)))
+        for looked in tally.progress.track(looks, tally.told, stream.frames or None):
+            if seconds is not None and looked.frame.second >= seconds:
+                break
+            tally.add(looked)
+            behind.put(looked)
+            if stop():
+                break
+        else:
+            _complain(stream, tally)
 
 
 def row(looked: Looked, classes: Sequence[str]) -> dict[str, Any]:
@@ -162,54 +158,17 @@ def _frames(stream: Video | Live, stop: Callable[[], object]) -> Generator[Frame
     return stream.frames_until(stop) if isinstance(stream, Live) else ahead(stream, _DEPTH)
 
 
-def _complain(stream: Video | Live, count: int, progress: Progress) -> None:
+def _complain(stream: Video | Live, tally: Tally) -> None:
     """Where a file ended before its time."""
     if isinstance(stream, Live):
         return
+    count = tally.done.frames
     if not count:
         raise DataError("the video has no frame that can be decoded", where=stream.name)
     if stream.frames > count:
-        progress.note(
+        tally.progress.note(
             f"warning: {stream.name} tells of {stream.frames} frames, {count} could be decoded"
         )
-
-
-class _Tally:
-    """Counts what was found, and tells how it goes."""
-
-    def __init__(self, live: bool, drift: Drift | None, progress: Progress) -> None:
-        self.done, self._live, self._drift, self._progress = Recorded(), live, drift, progress
-        self._times: deque[float] = deque(maxlen=_RECENT)
-        self._age = 0.0
-
-    def add(self, looked: Looked) -> None:
-        now, done = time.monotonic(), self.done
-        if not done.frames:
-            self._first = now
-        self._times.append(now)
-        done.frames += 1
-        done.seconds = now - self._first
-        done.found.update(looked.detections.labels.tolist())
-        done.dropped, done.reconnects = looked.frame.dropped, looked.frame.reconnects
-        if looked.watched is not None and self._drift is not None:
-            done.unlike = (done.unlike or 0) + looked.watched.unlike
-            if self._drift.add(looked.watched.unlike):
-                self._progress.note(
-                    f"warning: since about frame {looked.frame.index - self._drift.window} many "
-                    "frames don't look like the training pictures"
-                )
-        if looked.age_ms is not None:
-            self._age = looked.age_ms
-            done.age_ms = done.age_ms[0] + self._age, max(done.age_ms[1], self._age)
-
-    def told(self) -> str:
-        times = self._times
-        if len(times) < 2:
-            return "detecting"
-        text = f"detecting, {(len(times) - 1) / max(times[-1] - times[0], 1e-9):.1f} a second"
-        if self._live:
-            text += f", {self._age:.0f} ms old, {self.done.dropped} dropped"
-        return text
 
 
 class _Sinks:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
@@ -25,6 +25,12 @@ _PROTOCOLS = {
     "https": "https,tcp,tls,crypto",
 }
 """What FFmpeg may open for an address of a kind; a playlist or a redirect could name others."""
+
+_CONTAINERS = (
+    "mov", "matroska", "avi", "asf", "mpeg", "mpegvideo", "mpegts", "m4v", "flv", "ogg",
+)  # fmt: skip
+"""Kinds of files that hold a video themselves. A playlist would name other files of this machine,
+which whoever sent it may not see."""
 
 _OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
 _THREADS = 2  # more decode later: each thread holds one frame back
@@ -50,8 +56,9 @@ def shown(text: str) -> str:
 
 
 def open_file(path: Path) -> Any:
-    """Capture of a video file; never of an address that its name or content looks like."""
-    return _open(str(path.resolve()), cv2.CAP_FFMPEG, [], "file")
+    """Capture of a video file; never of an address that its name or content looks like, nor of
+    another file that a playlist names."""
+    return _open(str(path.resolve()), cv2.CAP_FFMPEG, [], "file", _CONTAINERS)
 
 
 def open_address(address: str) -> Any:
@@ -68,8 +75,14 @@ def open_camera(which: int | str) -> Any:
     return _open(which, api, [])
 
 
-def _open(what: int | str, api: int, wanted: list[int], protocols: str = "file") -> Any:
-    with _ONE_AT_A_TIME, _quiet(), _only(protocols):
+def _open(
+    what: int | str,
+    api: int,
+    wanted: list[int],
+    protocols: str = "file",
+    formats: Sequence[str] = (),
+) -> Any:
+    with _ONE_AT_A_TIME, _quiet(), _only(protocols, formats):
         return cv2.VideoCapture(what, api, wanted)
 
 
@@ -92,11 +105,12 @@ def _certificates() -> list[str]:
 
 
 @contextmanager
-def _only(protocols: str) -> Iterator[None]:
+def _only(protocols: str, formats: Sequence[str]) -> Iterator[None]:
     """Options for FFmpeg, the user's own among them; of two that disagree the later counts."""
     before = os.environ.get(_OPTIONS)
     first = ["rtsp_transport;tcp", *_certificates()]  # over UDP a lost packet smears pictures
     parts = [*first, *([before] if before else []), f"protocol_whitelist;{protocols}"]
+    parts += [f"format_whitelist;{','.join(formats)}"] if formats else []
     os.environ[_OPTIONS] = "|".join(parts)
     try:
         yield

@@ -137,6 +137,7 @@ class Video:
         name: path or, without its password, address.
         rate: frames a second.
         frames: as the file's header tells, 0 where it doesn't; a damaged file may hold fewer.
+        size: width and height in pixels, as the header tells.
 
     Raises:
         DataError: missing, not a video, or of a kind OpenCV can't decode.
@@ -153,6 +154,8 @@ class Video:
         if not capture.isOpened():
             raise DataError("not a video, or a damaged one", where=source)
         self._capture, self.rate, self.frames = capture, _rate(capture), _frames(capture)
+        width, height = cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT
+        self.size = int(capture.get(width)), int(capture.get(height))
 
     def close(self) -> None:
         """Let go of the file."""

@@ -4,6 +4,13 @@
 
 (() => {
   const bundle = () => document.querySelector(".kit-bundle")?.value ?? "";
+
+  /** Which detectors: those that a section has selects of its own for, else the page's one. */
+  function chosen(section) {
+    const own = Array.from(section.querySelectorAll("select[name]"), (select) => [select.name, select.value]);
+    return own.length ? Object.fromEntries(own) : { bundle: bundle() };
+  }
+
   const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, key) => values[key] ?? "");
 
   function warning(text) {
@@ -37,16 +44,17 @@
     const status = section.querySelector(".kit-status");
     const texts = section.dataset;
     const turn = (section.kitTurn = (section.kitTurn ?? 0) + 1);
+    if (!section.querySelector("input[multiple]")) files = files.slice(0, 1);
     results.replaceChildren();
     section.setAttribute("aria-busy", "true");
     for (const [index, file] of files.entries()) {
       const title = fill(texts.number, { number: index + 1, count: files.length });
       status.textContent = title;
-      const query = new URLSearchParams({ bundle: bundle(), title: files.length > 1 ? title : "", sample });
+      const query = new URLSearchParams({ ...chosen(section), title: files.length > 1 ? title : "", sample });
       const element =
         file.size > texts.mostMb * 1e6
           ? warning(fill(texts.failed, { title, why: texts.tooLarge }))
-          : await ask(`kit/look?${query}`, file, title, texts);
+          : await ask(`${texts.intake}?${query}`, file, title, texts);
       if (turn !== section.kitTurn) return; // others were chosen meanwhile
       results.append(element);
     }
@@ -60,8 +68,8 @@
     for (const viewer of section.querySelectorAll(".kit-viewer")) {
       const { id } = JSON.parse(viewer.dataset.kit);
       const title = viewer.querySelector("h3")?.textContent ?? "";
-      const query = new URLSearchParams({ bundle: bundle(), title });
-      viewer.replaceWith(await ask(`kit/look/${id}?${query}`, null, title, texts));
+      const query = new URLSearchParams({ ...chosen(section), title });
+      viewer.replaceWith(await ask(`${texts.intake}/${id}?${query}`, null, title, texts));
     }
   }
 
@@ -76,15 +84,19 @@
     if (button) show(button.closest("[data-intake]"), [new Blob()], button.dataset.sample);
   });
 
-  const intakeOf = (event) => (event.target instanceof Element ? event.target.closest('[data-intake="picture"]') : null);
+  const intakeOf = (event) => (event.target instanceof Element ? event.target.closest("[data-intake]") : null);
 
   document.addEventListener("change", (event) => {
+    const section = intakeOf(event);
     if (event.target.matches?.(".kit-bundle")) {
       sort();
-      document.querySelectorAll('[data-intake="picture"]').forEach(again);
+      document.querySelectorAll("[data-intake]:not(:has(select[name]))").forEach(again);
       return;
     }
-    const section = intakeOf(event);
+    if (section && event.target.matches("select[name]")) {
+      again(section);
+      return;
+    }
     if (!section || !event.target.matches("input[type=file]")) return;
     show(section, Array.from(event.target.files));
     event.target.value = ""; // so that the same file can be chosen again
@@ -102,7 +114,7 @@
 
   document.addEventListener("paste", (event) => {
     const files = Array.from(event.clipboardData?.files ?? []).filter((file) => file.type.startsWith("image/"));
-    const section = Array.from(document.querySelectorAll('[data-intake="picture"]')).find((each) => each.offsetParent);
+    const section = Array.from(document.querySelectorAll("[data-intake]")).find((each) => each.offsetParent);
     if (files.length && section) show(section, files);
   });
 })();

@@ -13,27 +13,34 @@
     return { score: slider.dataset.moved ? Number(slider.value) : null, hidden: new Set(hidden) };
   }
 
+  /** Thresholds by label: those of a picture, else those of its viewer. */
+  function ownOf(viewer) {
+    const shared = JSON.parse(viewer.dataset.kit).thresholds;
+    const stages = new Map(all(viewer, "[data-thresholds]").map((stage) => [stage, JSON.parse(stage.dataset.thresholds)]));
+    return (element) => (stages.get(element.closest(".kit-stage")) ?? shared)[number(element, "label")];
+  }
+
   function update(viewer) {
-    const { thresholds } = JSON.parse(viewer.dataset.kit);
+    const own = ownOf(viewer);
     const { score, hidden } = wish(viewer);
     const counts = {};
-    const shown = (element) => {
-      const label = number(element, "label");
-      return number(element, "score") >= (score ?? thresholds[label]) - 5e-5 && !hidden.has(label);
-    };
+    const reaches = (element) => number(element, "score") >= (score ?? own(element)) - 5e-5;
+    const shown = (element) => reaches(element) && !hidden.has(number(element, "label"));
     for (const box of all(viewer, ".kit-box")) {
-      const reached = number(box, "score") >= (score ?? thresholds[number(box, "label")]) - 5e-5;
-      if (reached) counts[box.dataset.label] = (counts[box.dataset.label] ?? 0) + 1;
+      const key = `${box.closest(".kit-stage").dataset.side}:${box.dataset.label}`;
+      if (reaches(box)) counts[key] = (counts[key] ?? 0) + 1;
       box.toggleAttribute("hidden", !shown(box));
     }
     let rows = 0;
-    for (const row of all(viewer, "[data-row]")) {
+    for (const row of all(viewer, "[data-row][data-score]")) {
       row.hidden = !shown(row);
       rows += row.hidden ? 0 : 1;
     }
     const none = viewer.querySelector(".kit-none");
     if (none) none.hidden = rows > 0;
-    for (const output of all(viewer, "[data-count-of]")) output.value = counts[output.dataset.countOf] ?? 0;
+    for (const output of all(viewer, "[data-count-of]")) {
+      output.value = counts[`${output.dataset.countIn}:${output.dataset.countOf}`] ?? 0;
+    }
     const at = viewer.querySelector(".kit-at");
     if (at) at.value = score === null ? at.dataset.own : score.toFixed(2);
     const query = new URLSearchParams();
@@ -42,6 +49,7 @@
     for (const link of all(viewer, ".kit-get")) {
       link.href = link.dataset.href + (query.size ? `?${query}` : "");
     }
+    viewer.dispatchEvent(new CustomEvent("kit-shown", { bubbles: true, detail: query }));
   }
 
   function setUp(viewer) {
@@ -52,19 +60,22 @@
     update(viewer);
   }
 
-  function name(viewer, box) {
+  /** Name these boxes, at most one on each picture, and light up their row. */
+  function name(viewer, boxes) {
     for (const each of all(viewer, ".kit-box.kit-on, [data-row].kit-on")) each.classList.remove("kit-on");
-    const tip = viewer.querySelector(".kit-tip");
-    tip.hidden = !box;
-    if (!box) return;
-    box.classList.add("kit-on");
-    viewer.querySelector(`[data-row="${box.dataset.box}"]`)?.classList.add("kit-on");
-    tip.textContent = `${box.dataset.name} ${number(box, "score").toFixed(2)}`;
-    place(viewer, box, tip);
+    for (const tip of all(viewer, ".kit-tip:not(.kit-tag)")) tip.hidden = true;
+    for (const box of boxes) {
+      const tip = box.closest(".kit-stage").querySelector(".kit-tip:not(.kit-tag)");
+      tip.hidden = false;
+      box.classList.add("kit-on");
+      viewer.querySelector(`[data-row~="${box.dataset.box}"]`)?.classList.add("kit-on");
+      tip.textContent = `${box.dataset.name} ${number(box, "score").toFixed(2)}`;
+      place(box, tip);
+    }
   }
 
-  function place(viewer, box, tip) {
-    const stage = viewer.querySelector(".kit-stage").getBoundingClientRect();
+  function place(box, tip) {
+    const stage = box.closest(".kit-stage").getBoundingClientRect();
     const edge = box.getBoundingClientRect();
     tip.style.left = `${Math.max(0, Math.min(edge.left - stage.left, stage.width - tip.offsetWidth))}px`;
     const above = edge.top - stage.top - tip.offsetHeight;
@@ -74,13 +85,12 @@
   function labelAll(viewer, wanted) {
     for (const each of all(viewer, ".kit-tag")) each.remove();
     if (!wanted) return;
-    const stage = viewer.querySelector(".kit-stage");
     for (const box of all(viewer, ".kit-box:not([hidden])")) {
       const tag = document.createElement("span");
       tag.className = "kit-tip kit-tag";
       tag.textContent = `${box.dataset.name} ${number(box, "score").toFixed(2)}`;
-      stage.append(tag);
-      place(viewer, box, tag);
+      box.closest(".kit-stage").append(tag);
+      place(box, tag);
     }
   }
 
@@ -111,9 +121,11 @@
     document.addEventListener(kind, (event) => {
       const viewer = viewerOf(event);
       if (!viewer) return;
-      const row = event.target.closest("[data-row]");
-      const box = row ? viewer.querySelector(`.kit-box[data-box="${row.dataset.row}"]`) : event.target.closest(".kit-box");
-      if (box || event.target.closest(".kit-stage, table")) name(viewer, box);
+      const box = event.target.closest(".kit-box");
+      const row = event.target.closest("[data-row]") ?? (box && viewer.querySelector(`[data-row~="${box.dataset.box}"]`));
+      const keys = row ? row.dataset.row.split(" ") : box ? [box.dataset.box] : [];
+      const boxes = keys.map((key) => viewer.querySelector(`.kit-box[data-box="${key}"]`)).filter(Boolean);
+      if (boxes.length || event.target.closest(".kit-stage, table")) name(viewer, boxes);
     });
   }
 

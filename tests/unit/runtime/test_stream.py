@@ -19,9 +19,10 @@ import pytest
 
 from kit.errors import DataError, RunFailed, UsageError
 from kit.progress import Silent
+from kit.report.film import VideoWriter
 from kit.runtime import capture, stream
 from kit.runtime.capture import shown
-from kit.runtime.stream import Frame, Live, is_stream, open_stream
+from kit.runtime.stream import Frame, Live, Video, is_stream, open_stream
 
 
 @dataclass
@@ -254,7 +255,9 @@ def test_nothing_but_what_was_named_is_opened(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("OPENCV_FFMPEG_CAPTURE_OPTIONS", "rtsp_transport;udp")
     capture.open_file(Path("film.mp4"))
     capture.open_address("rtsp://host/live")
-    assert seen[0].endswith("|protocol_whitelist;file")
+    assert "|protocol_whitelist;file|" in seen[0]
+    assert seen[0].endswith("|format_whitelist;" + ",".join(capture._CONTAINERS))
+    assert "format_whitelist" not in seen[1]
     assert "http" not in seen[1]
     assert seen[1].index("transport;tcp") < seen[1].index("transport;udp")  # the user's counts
     assert os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] == "rtsp_transport;udp"
@@ -265,3 +268,33 @@ def test_a_playlist_in_a_file_opens_no_address(tmp_path: Path) -> None:
     path.write_text("#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1:9/a.ts\n#EXT-X-ENDLIST\n")
     with pytest.raises(DataError, match="not a video"):
         open_stream(str(path))
+
+
+@pytest.mark.parametrize(
+    "playlist",
+    [
+        "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:1,\n{}\n#EXT-X-ENDLIST\n",
+        "ffconcat version 1.0\nfile '{}'\n",
+    ],
+)
+def test_a_playlist_opens_no_other_file(tmp_path: Path, playlist: str) -> None:
+    """Who sends a film would see films of others on this machine."""
+    with closing(VideoWriter(tmp_path / "theirs.ts", 10)) as writer:
+        writer.write(np.zeros((64, 64, 3), np.uint8))
+    Video(tmp_path / "theirs.ts").close()  # it is one that could be opened
+    path = tmp_path / "mine.mp4"
+    for other in ("theirs.ts", str(tmp_path / "theirs.ts")):
+        path.write_text(playlist.format(other))
+        with pytest.raises(DataError, match="not a video"):
+            Video(path)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".webm", ".avi", ".mkv", ".mov", ".mpg", ".wmv"])
+def test_containers_open_by_their_content(tmp_path: Path, suffix: str) -> None:
+    with closing(VideoWriter(tmp_path / f"film{suffix}", 10)) as writer:
+        for _ in range(5):
+            writer.write(np.zeros((64, 96, 3), np.uint8))
+    nameless = (tmp_path / f"film{suffix}").rename(tmp_path / "film")
+    with closing(Video(nameless)) as video:
+        assert video.size == (96, 64)
+        assert len(list(video)) == 5
