@@ -54,3 +54,5 @@ PRINT_SHOWN = "Boxes shown"
 PRINT_SCORES = "that score at least {threshold}"
 PRINT_OPERATING = "at the operating point, {threshold}"
 PRINT_SEEN = "Signed by (name, date):"
+
+AUDIT_FAILED = "The audit log can't be written ({why}): nothing is shown until it can"
