@@ -8,8 +8,8 @@ computer forensics, 1999, without their secret key). What a chain can't show by 
 end was cut off, or all of it made anew: for that its head, the hash of the last line, must be noted
 in another place.
 
-What a power cut left half-written stays where it is; the line after it is a ``recovered`` event that
-holds its hash, so that it can't be changed later either.
+What a power cut left half-written stays where it is; the line after it is a ``recovered`` event
+that holds its hash, so that it can't be changed later either.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from kit.app import strings as say
 from kit.app.desk import Desk
 
 SCRIPTS = ("viewer.js", "intake.js")
+WITH_FEEDBACK = ("edit.js",)
 FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "sans-serif"]
 MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
 
@@ -30,10 +31,11 @@ def theme() -> gr.themes.Base:
     return gr.themes.Default(primary_hue="sky", neutral_hue="slate", font=FONTS, font_mono=MONO)
 
 
-def head() -> str:
+def head(desk: Desk) -> str:
     """Our scripts and styles."""
     style = '<link rel="stylesheet" href="kit/static/kit.css">'
-    return style + "".join(f'<script src="kit/static/{name}" defer></script>' for name in SCRIPTS)
+    scripts = SCRIPTS if desk.feedback is None else SCRIPTS + WITH_FEEDBACK
+    return style + "".join(f'<script src="kit/static/{name}" defer></script>' for name in scripts)
 
 
 def _head(desk: Desk) -> Markup:

@@ -7,10 +7,12 @@ from pathlib import Path
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from markupsafe import Markup
 
 from kit.app import findings
 from kit.app import strings as say
 from kit.app.desk import Desk
+from kit.app.editor import editor
 from kit.app.findings import Shown
 from kit.app.guard import user_of
 from kit.app.looked import Looked, look, look_again
@@ -46,14 +48,17 @@ def routes(desk: Desk) -> APIRouter:
     @router.post("/kit/look")
     async def look_at(request: Request, bundle: str = "", title: str = "") -> Response:
         served = _served(desk, bundle)
-        data = await _body(request, desk.settings.picture_mb)
-        looked = await run_in_threadpool(look, data, served, user_of(request))
-        return HTMLResponse(viewer(desk.memory.keep(looked), title[:80]), 200, PRIVATE)
+        data = await body_of(request, desk.settings.picture_mb)
+
+        def shown() -> Markup:
+            return _shown(desk, look(data, served, user_of(request)), title)
+
+        return HTMLResponse(await run_in_threadpool(shown), 200, PRIVATE)
 
     @router.post("/kit/look/{id}")
     def look_anew(request: Request, id: str, bundle: str = "", title: str = "") -> Response:
-        looked = look_again(_looked(desk, request, id), _served(desk, bundle))
-        return HTMLResponse(viewer(desk.memory.keep(looked), title[:80]), 200, PRIVATE)
+        looked = look_again(looked_of(desk, request, id), _served(desk, bundle))
+        return HTMLResponse(_shown(desk, looked, title), 200, PRIVATE)
 
     @router.get("/kit/result/{id}/{name}")
     def result(
@@ -63,7 +68,7 @@ def routes(desk: Desk) -> APIRouter:
         threshold: float | None = Query(None, ge=0, le=1),
         without: str = Query("", pattern=r"^(\d+(,\d+)*)?$", max_length=4000),
     ) -> Response:
-        looked = _looked(desk, request, id)
+        looked = looked_of(desk, request, id)
         shown = Shown(threshold, frozenset(int(each) for each in without.split(",") if each))
         match name:
             case "picture.png":
@@ -79,7 +84,13 @@ def routes(desk: Desk) -> APIRouter:
     return router
 
 
-def _looked(desk: Desk, request: Request, id: str) -> Looked:
+def _shown(desk: Desk, looked: Looked, title: str) -> Markup:
+    extra = "" if desk.feedback is None else editor(looked)
+    return viewer(desk.seen(looked), title[:80], extra)
+
+
+def looked_of(desk: Desk, request: Request, id: str) -> Looked:
+    """A picture of this visitor, by its id."""
     looked = desk.memory.get(id, user_of(request))
     if looked is None:
         raise HTTPException(404, say.FORGOTTEN)
@@ -94,7 +105,7 @@ def _served(desk: Desk, name: str) -> Served:
     return served
 
 
-async def _body(request: Request, most_mb: int) -> bytes:
+async def body_of(request: Request, most_mb: int) -> bytes:
     """A file that was sent, in memory, within its limit."""
     data = bytearray()
     async for block in request.stream():
