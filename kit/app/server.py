@@ -120,6 +120,7 @@ def _listen(settings: Settings) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind(address)
+        listening.listen()  # from here on a visitor waits rather than being refused
     except OSError as error:
         listening.close()
         where = f"{settings.host}:{settings.port}"

@@ -82,8 +82,8 @@ EDIT_TEXTS = {
     "classOf": "Class of box {number}",
     "open": "{count} of {all} boxes to decide",
     "ready": "All decided: {true} true, {rejected} rejected",
-    "kept": "Kept. The dataset has {pictures} pictures, {boxes} boxes.",
-    "replaced": "Kept again. The dataset has {pictures} pictures, {boxes} boxes.",
+    "kept": "Kept. Pictures in the dataset: {pictures}, boxes: {boxes}.",
+    "replaced": "Kept in place of before. Pictures in the dataset: {pictures}, boxes: {boxes}.",
     "failed": "Not kept: {why}",
     "lose": "Corrections that were not kept will be lost. Go on?",
 }

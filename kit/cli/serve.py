@@ -9,7 +9,7 @@ Without a bundle it serves the one that `make quickstart` made. It listens to th
 and are forgotten within half an hour.
 
 With --feedback visitors can correct boxes and keep the picture. DIR is then a COCO dataset, as
-`kit data check DIR` takes it; all of it is for training. Valid pictures, which `kit train` asks for,
+`kit data check DIR` takes it, all of it for training. The valid pictures that `kit train` asks for
 are those of the data it is laid beside, or are drawn from it:
 
     kit data merge bccd DIR --out both

@@ -1,5 +1,5 @@
 // Corrects the boxes of a viewer: accept, reject, another class, move, resize, draw; then sends the
-// decisions to the server. The boxes are those shown when it begins, so the slider rests meanwhile.
+// decisions to the server. The boxes are those shown when it begins, so the slider is away meanwhile.
 "use strict";
 
 (() => {
@@ -75,7 +75,6 @@
     }
 
     rest(on) {
-      for (const input of all(this.viewer, ".kit-controls :is(input, button)")) input.disabled = on;
       this.part.querySelector(".kit-edit-tools").hidden = !on;
       this.part.querySelector('[data-edit-do="start"]').hidden = on;
     }
@@ -192,6 +191,7 @@
       accept.setAttribute("aria-pressed", String(box.accepted === true));
       reject.setAttribute("aria-pressed", String(box.accepted === false));
       reject.textContent = box.was === null ? this.texts.remove : this.texts.reject;
+      for (const button of [accept, reject]) button.setAttribute("aria-label", `${button.textContent}: ${row.getAttribute("aria-label")}`);
       row.classList.toggle("kit-false", box.accepted === false);
     }
 
