@@ -10,7 +10,7 @@ from kit.app import strings as say
 from kit.app.desk import Desk
 
 SCRIPTS = ("viewer.js", "intake.js")
-WITH_FEEDBACK = ("edit.js",)
+EDITOR = "edit.js"
 FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "sans-serif"]
 MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
 
@@ -34,8 +34,10 @@ def theme() -> gr.themes.Base:
 def head(desk: Desk) -> str:
     """Our scripts and styles."""
     style = '<link rel="stylesheet" href="kit/static/kit.css">'
-    scripts = SCRIPTS if desk.feedback is None else SCRIPTS + WITH_FEEDBACK
-    return style + "".join(f'<script src="kit/static/{name}" defer></script>' for name in scripts)
+    scripts = [f'<script src="kit/static/{name}" defer></script>' for name in SCRIPTS]
+    if desk.feedback is not None:
+        scripts.append(f'<script src="kit/static/{EDITOR}" type="module"></script>')
+    return style + "".join(scripts)
 
 
 def _head(desk: Desk) -> Markup:

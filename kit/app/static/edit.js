@@ -1,478 +1,71 @@
-// Corrects the boxes of a viewer: accept, reject, another class, move, resize, draw; then sends the
-// decisions to the server. The boxes are those shown when it begins, so the slider is away meanwhile.
-"use strict";
+// Brings mouse, finger and keys to the boxes under correction. A module, as its two parts are; the
+// page has it only where corrections are kept.
 
-(() => {
-  const SVG = "http://www.w3.org/2000/svg";
-  const HANDLE = 7; // CSS pixels from a handle's middle to its side
-  const SMALLEST = 1; // picture pixels, as the server wants
-  const CORNERS = [[0, 1], [2, 1], [2, 3], [0, 3]]; // which sides each one moves
-  const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-  const sessions = new WeakMap();
+import { begin, sessionIn } from "./edit_session.js";
+import { all, render } from "./edit_view.js";
 
-  const all = (root, selector) => Array.from(root.querySelectorAll(selector));
-  const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, key) => values[key] ?? "");
-  const rounded = (value) => Math.round(value * 10) / 10;
-  const within = (value, low, high) => Math.min(Math.max(value, low), high);
-  const same = (one, other) => one.every((value, side) => value === other[side]);
+const viewerOf = (event) => (event.target instanceof Element ? event.target.closest(".kit-viewer") : null);
+const sessionOf = (event) => sessionIn(viewerOf(event));
+const rowOf = (event) => event.target.closest(".kit-edit-list > li");
 
-  function make(tag, properties, ...children) {
-    const element = Object.assign(document.createElement(tag), properties);
-    element.append(...children);
-    return element;
+document.addEventListener("click", (event) => {
+  const name = event.target.closest?.("[data-edit-do]")?.dataset.editDo;
+  if (!name) return;
+  if (name === "start") {
+    const session = begin(viewerOf(event));
+    session.part.querySelector('[data-edit-do="rest"]').focus();
+  } else {
+    sessionOf(event)?.act(name, rowOf(event));
   }
+});
 
-  function shape(tag, attributes) {
-    const element = document.createElementNS(SVG, tag);
-    for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-    return element;
+document.addEventListener("change", (event) => {
+  const session = sessionOf(event);
+  const row = session && rowOf(event);
+  if (row) {
+    const box = session.boxes.find((each) => each.key === Number(row.dataset.key));
+    session.change(() => Object.assign(box, { label: Number(event.target.value), accepted: true }));
+  } else if (session && event.target.matches("[data-edit-side]")) {
+    session.typed(event.target);
   }
+});
 
-  class Session {
-    constructor(viewer) {
-      this.viewer = viewer;
-      this.part = viewer.querySelector(".kit-edit");
-      this.svg = viewer.querySelector(".kit-stage svg");
-      Object.assign(this, JSON.parse(this.part.dataset.edit)); // classes, colours, texts
-      const view = this.svg.viewBox.baseVal;
-      [this.width, this.height] = [view.width, view.height];
-      const slider = viewer.querySelector(".kit-slider");
-      this.threshold = slider.dataset.moved ? Number(slider.value) : null;
-      this.boxes = [];
-      this.history = [];
-      this.number = 0;
-      this.chosen = null;
-      this.drag = null;
-      this.saved = true;
-      this.layer = this.svg.appendChild(shape("g", {}));
-    }
+document.addEventListener("focusin", (event) => {
+  const row = sessionOf(event) && rowOf(event);
+  if (row && Number(row.dataset.key) !== sessionOf(event).chosen) sessionOf(event).choose(Number(row.dataset.key));
+});
 
-    // ---- what there is
+document.addEventListener("keydown", (event) => {
+  if (event.target.matches?.(".kit-edit-list > li")) sessionOf(event)?.key(event, event.target);
+});
 
-    /** Every class is shown, so that what is true is all that is to be seen. */
-    begin() {
-      for (const box of all(this.viewer, "[data-class]:not(:checked)")) {
-        box.checked = true;
-        box.dispatchEvent(new Event("input", { bubbles: true }));
-      }
-      for (const group of all(this.viewer, ".kit-box:not([hidden])").reverse()) {
-        const rect = group.querySelector("rect");
-        const [left, top, width, height] = ["x", "y", "width", "height"].map((name) => Number(rect.getAttribute(name)));
-        const place = [left, top, left + width, top + height];
-        this.add({ proposed: Number(group.dataset.box), label: Number(group.dataset.label), place });
-      }
-      this.viewer.classList.add("kit-editing");
-      this.rest(true);
-      this.render();
-    }
+document.addEventListener("pointerdown", (event) => {
+  if (event.button === 0 && event.target.closest?.(".kit-stage")) sessionOf(event)?.down(event);
+});
+document.addEventListener("pointermove", (event) => sessionOf(event)?.dragged(event));
+for (const kind of ["pointerup", "pointercancel"]) document.addEventListener(kind, (event) => sessionOf(event)?.up(event));
+window.addEventListener("resize", () => all(document, ".kit-editing").forEach((viewer) => render(sessionIn(viewer))));
 
-    end() {
-      this.layer.remove();
-      this.part.querySelector(".kit-edit-list").replaceChildren();
-      this.viewer.classList.remove("kit-editing", "kit-drawing");
-      this.rest(false);
-      sessions.delete(this.viewer);
-    }
+// ---- other pictures, another detector or another page would take the corrections away
 
-    rest(on) {
-      this.part.querySelector(".kit-edit-tools").hidden = !on;
-      this.part.querySelector('[data-edit-do="start"]').hidden = on;
-    }
+const unsaved = () => all(document, ".kit-editing").map(sessionIn).find((session) => session && !session.saved);
 
-    add({ proposed = null, label, place }) {
-      const was = proposed === null ? null : { label, place };
-      const box = { key: ++this.number, proposed, label, place, was, accepted: proposed === null ? true : null };
-      this.boxes.push(box);
-      return box;
-    }
+window.addEventListener("beforeunload", (event) => {
+  if (unsaved()) event.preventDefault();
+});
 
-    get box() {
-      return this.boxes.find((box) => box.key === this.chosen) ?? null;
-    }
-
-    changed(box) {
-      return box.was !== null && (box.label !== box.was.label || !same(box.place, box.was.place));
-    }
-
-    /** Remember how it was, then change it. */
-    change(how) {
-      this.history.push(structuredClone(this.boxes));
-      how();
-      this.saved = false;
-      this.say("");
-      this.render();
-    }
-
-    undo() {
-      if (!this.history.length) return;
-      this.boxes = this.history.pop();
-      this.saved = false;
-      this.render();
-    }
-
-    accept(box, accepted) {
-      if (box.was === null) this.change(() => this.boxes.splice(this.boxes.indexOf(box), 1));
-      else this.change(() => { box.accepted = accepted; });
-    }
-
-    place(box, place) {
-      box.place = place.map((value, side) => rounded(within(value, 0, side % 2 ? this.height : this.width)));
-      box.accepted = true;
-    }
-
-    move(box, from, right, down) {
-      const [left, top, end, bottom] = from;
-      const x = within(right, Math.min(0, -left), Math.max(0, this.width - end));
-      const y = within(down, Math.min(0, -top), Math.max(0, this.height - bottom));
-      this.place(box, [left + x, top + y, end + x, bottom + y]);
-    }
-
-    // ---- what is to be seen
-
-    render() {
-      const boxes = [...this.boxes].sort((one, other) => area(other) - area(one)); // small ones on top
-      this.layer.replaceChildren(...boxes.map((box) => this.drawn(box)), ...this.handles());
-      const list = this.part.querySelector(".kit-edit-list");
-      const rows = new Map(Array.from(list.children, (row) => [Number(row.dataset.key), row]));
-      const focus = document.activeElement;
-      this.boxes.forEach((box, index) => {
-        const row = rows.get(box.key) ?? this.row(box.key);
-        rows.delete(box.key);
-        this.update(row, box, index + 1);
-        if (list.children[index] !== row) list.insertBefore(row, list.children[index] ?? null);
-      });
-      for (const row of rows.values()) row.remove();
-      if (focus?.isConnected && focus !== document.activeElement) focus.focus({ preventScroll: true });
-      this.fields();
-      this.count();
-    }
-
-    drawn(box) {
-      const [left, top, end, bottom] = box.place;
-      const state = box.accepted === null ? "open" : box.accepted ? "true" : "false";
-      const at = { x: left, y: top, width: Math.max(0, end - left), height: Math.max(0, bottom - top) };
-      const chosen = box.key === this.chosen ? " kit-on" : "";
-      return [shape("rect", { ...at, class: "kit-rim" }), shape("rect", { ...at, class: "kit-line", stroke: this.colours[box.label] })]
-        .reduce((group, rect) => (group.append(rect), group), shape("g", { class: `kit-edited kit-${state}${chosen}`, "data-key": box.key }));
-    }
-
-    handles() {
-      const box = this.box;
-      if (!box || box.accepted === false || this.viewer.classList.contains("kit-drawing")) return [];
-      const half = (HANDLE * this.width) / (this.svg.clientWidth || this.width);
-      return CORNERS.map(([x, y], corner) =>
-        shape("rect", { x: box.place[x] - half, y: box.place[y] - half, width: 2 * half, height: 2 * half, class: "kit-handle", "data-corner": corner }));
-    }
-
-    row(key) {
-      const select = make("select", {}, ...this.classes.map((name, label) => make("option", { value: label, textContent: name })));
-      const button = (action, text) => {
-        const element = make("button", { type: "button", className: "kit-button", textContent: text });
-        element.dataset.editDo = action;
-        return element;
-      };
-      const row = make("li", { tabIndex: 0 },
-        make("span", { className: "kit-swatch" }), make("span", { className: "kit-edit-name" }), select,
-        button("accept", this.texts.accept), button("reject", this.texts.reject));
-      row.dataset.key = key;
-      return row;
-    }
-
-    update(row, box, number) {
-      const [name, select] = [row.querySelector(".kit-edit-name"), row.querySelector("select")];
-      row.querySelector(".kit-swatch").style.background = this.colours[box.label];
-      name.textContent = number;
-      select.value = box.label;
-      select.setAttribute("aria-label", fill(this.texts.classOf, { number }));
-      row.setAttribute("aria-label", fill(this.texts.box, { number }));
-      row.setAttribute("aria-current", String(box.key === this.chosen));
-      const [accept, reject] = all(row, "button");
-      accept.hidden = box.was === null;
-      accept.setAttribute("aria-pressed", String(box.accepted === true));
-      reject.setAttribute("aria-pressed", String(box.accepted === false));
-      reject.textContent = box.was === null ? this.texts.remove : this.texts.reject;
-      for (const button of [accept, reject]) button.setAttribute("aria-label", `${button.textContent}: ${row.getAttribute("aria-label")}`);
-      row.classList.toggle("kit-false", box.accepted === false);
-    }
-
-    fields() {
-      const fields = this.part.querySelector(".kit-edit-place");
-      const box = this.box;
-      fields.disabled = !box;
-      const [left, top, end, bottom] = box?.place ?? [];
-      const values = [left, top, end - left, bottom - top];
-      for (const input of all(fields, "input")) {
-        const value = box ? String(rounded(values[input.dataset.editSide])) : "";
-        if (input !== document.activeElement) input.value = value;
-      }
-    }
-
-    count() {
-      const open = this.boxes.filter((box) => box.accepted === null).length;
-      const rejected = this.boxes.filter((box) => box.accepted === false).length;
-      const button = (name) => this.part.querySelector(`.kit-edit-tools [data-edit-do="${name}"]`);
-      button("keep").disabled = open > 0;
-      button("rest").disabled = open === 0;
-      button("undo").disabled = this.history.length === 0;
-      button("draw").setAttribute("aria-pressed", String(this.viewer.classList.contains("kit-drawing")));
-      if (this.told) return;
-      const counts = { count: open, all: this.boxes.length, true: this.boxes.length - rejected, rejected };
-      this.part.querySelector(".kit-edit-status").textContent = fill(open ? this.texts.open : this.texts.ready, counts);
-    }
-
-    /** An answer stays until something is changed. */
-    say(text, wrong = false) {
-      this.told = text !== "";
-      const status = this.part.querySelector(".kit-edit-status");
-      status.textContent = text;
-      status.classList.toggle("kit-warning", wrong);
-    }
-
-    choose(key, focus = false) {
-      this.chosen = key;
-      this.render();
-      const row = this.part.querySelector(`.kit-edit-list > [data-key="${key}"]`);
-      if (!focus || !row) return;
-      row.focus({ preventScroll: true });
-      row.parentElement.scrollTop = row.offsetTop - row.parentElement.offsetTop - row.offsetHeight;
-    }
-
-    // ---- what is done with a mouse, a pen or a finger
-
-    at(event) {
-      const edge = this.svg.getBoundingClientRect();
-      const x = ((event.clientX - edge.left) / edge.width) * this.width;
-      const y = ((event.clientY - edge.top) / edge.height) * this.height;
-      return [within(x, 0, this.width), within(y, 0, this.height)];
-    }
-
-    down(event) {
-      const [x, y] = this.at(event);
-      const corner = event.target.dataset?.corner;
-      const group = event.target.closest?.(".kit-edited");
-      if (this.viewer.classList.contains("kit-drawing")) {
-        this.drag = { x, y, sides: null, fresh: true };
-      } else if (corner !== undefined) {
-        this.drag = { x, y, sides: CORNERS[corner], from: [...this.box.place] };
-      } else if (group) {
-        this.choose(Number(group.dataset.key), true);
-        if (this.box.accepted === false) return;
-        this.drag = { x, y, sides: null, from: [...this.box.place] };
-      } else {
-        this.choose(null);
-        return;
-      }
-      this.drag.pointer = event.pointerId;
-      this.svg.setPointerCapture(event.pointerId);
+for (const kind of ["change", "drop", "paste"]) {
+  document.addEventListener(kind, (event) => {
+    const bundle = event.target.matches?.(".kit-bundle") ? event.target : null;
+    const pictures = kind === "paste" ? event.clipboardData?.files.length : event.target.closest?.(".kit-drop");
+    const session = (bundle || pictures) && unsaved();
+    if (session && !window.confirm(session.texts.lose)) {
+      event.stopImmediatePropagation();
       event.preventDefault();
+      if (bundle) bundle.value = bundle.dataset.was ?? bundle.options[0].value;
+      else if ("value" in event.target) event.target.value = "";
+    } else if (bundle) {
+      bundle.dataset.was = bundle.value;
     }
-
-    dragged(event) {
-      const drag = this.drag;
-      if (!drag || drag.pointer !== event.pointerId) return;
-      const [x, y] = this.at(event);
-      const slop = (3 * this.width) / (this.svg.clientWidth || this.width);
-      if (!drag.moved && Math.hypot(x - drag.x, y - drag.y) < slop) return; // a click trembles
-      if (!drag.moved) {
-        drag.moved = true;
-        this.change(() => {
-          if (!drag.fresh) return;
-          const label = Number(this.part.querySelector("[data-edit-new]").value);
-          this.chosen = this.add({ label, place: [drag.x, drag.y, drag.x, drag.y] }).key;
-        });
-      }
-      if (drag.fresh) this.place(this.box, stretched(drag.x, drag.y, x, y, this.width, this.height));
-      else if (drag.sides) this.resize(this.box, drag, x, y);
-      else this.move(this.box, drag.from, x - drag.x, y - drag.y);
-      this.render();
-    }
-
-    resize(box, drag, x, y) {
-      const [across, down] = drag.sides;
-      const held = [drag.from[2 - across], drag.from[4 - down]]; // the corner that stays
-      this.place(box, stretched(held[0], held[1], x, y, this.width, this.height));
-    }
-
-    up(event) {
-      const drag = this.drag;
-      if (!drag || drag.pointer !== event.pointerId) return;
-      this.drag = null;
-      if (!drag.moved || !drag.fresh) return;
-      this.viewer.classList.remove("kit-drawing");
-      this.choose(this.chosen, true);
-    }
-
-    // ---- what is asked for by buttons and keys
-
-    act(name, row) {
-      const box = row ? this.boxes.find((each) => each.key === Number(row.dataset.key)) : null;
-      switch (name) {
-        case "accept": this.chosen = box.key; return this.accept(box, true);
-        case "reject": this.chosen = box.key; return this.accept(box, false);
-        case "rest": return this.change(() => this.boxes.forEach((each) => { each.accepted ??= true; }));
-        case "undo": return this.undo();
-        case "draw": return this.draw();
-        case "add": return this.addInTheMiddle();
-        case "leave": return (this.saved || window.confirm(this.texts.lose)) && this.leave();
-        case "keep": return this.keep();
-      }
-    }
-
-    draw() {
-      const on = this.viewer.classList.toggle("kit-drawing");
-      if (on) this.svg.closest(".kit-stage").scrollIntoView({ block: "nearest" }); // far above on a phone
-      this.render();
-    }
-
-    leave() {
-      this.end();
-      this.say("");
-      this.part.querySelector('[data-edit-do="start"]').focus();
-    }
-
-    addInTheMiddle() {
-      const label = Number(this.part.querySelector("[data-edit-new]").value);
-      const place = [3, 3, 5, 5].map((eighth, side) => rounded((eighth * (side % 2 ? this.height : this.width)) / 8));
-      this.change(() => { this.chosen = this.add({ label, place }).key; });
-      this.part.querySelector(".kit-edit-place input").focus();
-    }
-
-    key(event, row) {
-      const box = this.boxes.find((each) => each.key === Number(row.dataset.key));
-      const arrow = ARROWS[event.key];
-      if (arrow && box.accepted !== false) {
-        const step = event.shiftKey ? 10 : 1;
-        this.change(() => this.move(box, box.place, arrow[0] * step, arrow[1] * step));
-      } else if (event.key === "Delete") {
-        this.accept(box, false);
-      } else {
-        return;
-      }
-      event.preventDefault();
-    }
-
-    typed(input) {
-      const box = this.box;
-      const values = all(this.part, ".kit-edit-place input").map((each) => Number(each.value));
-      const sound = values.every(Number.isFinite) && values[0] >= 0 && values[1] >= 0 && values[2] >= SMALLEST && values[3] >= SMALLEST
-        && values[0] + values[2] <= this.width + 0.05 && values[1] + values[3] <= this.height + 0.05;
-      input.setCustomValidity(sound ? "" : " ");
-      if (!box || !sound) return;
-      const [left, top, width, height] = values;
-      const place = [left, top, Math.min(left + width, this.width), Math.min(top + height, this.height)].map(rounded);
-      if (!same(place, box.place)) this.change(() => this.place(box, place));
-    }
-
-    // ---- what the server is told
-
-    decision(box) {
-      if (box.was === null) return { decision: "drawn", name: this.classes[box.label], box: box.place };
-      if (!box.accepted) return { decision: "rejected", proposed: box.proposed };
-      if (!this.changed(box)) return { decision: "accepted", proposed: box.proposed };
-      return {
-        decision: "changed",
-        proposed: box.proposed,
-        ...(box.label !== box.was.label && { name: this.classes[box.label] }),
-        ...(!same(box.place, box.was.place) && { box: box.place }),
-      };
-    }
-
-    async keep() {
-      const { id } = JSON.parse(this.viewer.dataset.kit);
-      const body = JSON.stringify({ threshold: this.threshold, boxes: this.boxes.map((box) => this.decision(box)) });
-      const button = this.part.querySelector('[data-edit-do="keep"]');
-      button.disabled = true;
-      try {
-        const answer = await fetch(`kit/keep/${id}`, { method: "POST", body, headers: { "content-type": "application/json" } });
-        const told = await answer.json().catch(() => ({}));
-        if (!answer.ok) throw new Error(told.detail ?? answer.statusText);
-        this.saved = true;
-        this.say(fill(told.replaced ? this.texts.replaced : this.texts.kept, told));
-      } catch (error) {
-        this.say(fill(this.texts.failed, { why: error.message }), true);
-      }
-      button.disabled = false;
-    }
-  }
-
-  const area = ({ place: [left, top, end, bottom] }) => (end - left) * (bottom - top);
-
-  /** Between a corner that stays and another, never thinner than a pixel, never out of the picture. */
-  function stretched(x, y, toX, toY, width, height) {
-    const ordered = (from, to, end) => {
-      const low = Math.min(from, to);
-      const high = Math.max(from, to, low + SMALLEST);
-      return high > end ? [Math.min(low, end - SMALLEST), end] : [low, high];
-    };
-    const [[left, right], [top, bottom]] = [ordered(x, toX, width), ordered(y, toY, height)];
-    return [left, top, right, bottom];
-  }
-
-  const viewerOf = (event) => (event.target instanceof Element ? event.target.closest(".kit-viewer") : null);
-  const sessionOf = (event) => sessions.get(viewerOf(event));
-  const rowOf = (event) => event.target.closest(".kit-edit-list > li");
-
-  document.addEventListener("click", (event) => {
-    const name = event.target.closest?.("[data-edit-do]")?.dataset.editDo;
-    if (!name) return;
-    if (name === "start") {
-      const session = new Session(viewerOf(event));
-      sessions.set(session.viewer, session);
-      session.begin();
-      session.part.querySelector('[data-edit-do="rest"]').focus();
-    } else {
-      sessionOf(event)?.act(name, rowOf(event));
-    }
-  });
-
-  document.addEventListener("change", (event) => {
-    const session = sessionOf(event);
-    const row = session && rowOf(event);
-    if (row) {
-      const box = session.boxes.find((each) => each.key === Number(row.dataset.key));
-      session.change(() => Object.assign(box, { label: Number(event.target.value), accepted: true }));
-    } else if (session && event.target.matches("[data-edit-side]")) {
-      session.typed(event.target);
-    }
-  });
-
-  document.addEventListener("focusin", (event) => {
-    const row = sessionOf(event) && rowOf(event);
-    if (row && Number(row.dataset.key) !== sessionOf(event).chosen) sessionOf(event).choose(Number(row.dataset.key));
-  });
-
-  document.addEventListener("keydown", (event) => {
-    if (event.target.matches?.(".kit-edit-list > li")) sessionOf(event)?.key(event, event.target);
-  });
-
-  document.addEventListener("pointerdown", (event) => {
-    if (event.button === 0 && event.target.closest?.(".kit-stage")) sessionOf(event)?.down(event);
-  });
-  document.addEventListener("pointermove", (event) => sessionOf(event)?.dragged(event));
-  for (const kind of ["pointerup", "pointercancel"]) document.addEventListener(kind, (event) => sessionOf(event)?.up(event));
-  window.addEventListener("resize", () => all(document, ".kit-editing").forEach((viewer) => sessions.get(viewer)?.render()));
-
-  // ---- other pictures, another detector or another page would take the corrections away
-
-  const unsaved = () => all(document, ".kit-editing").map((viewer) => sessions.get(viewer)).find((session) => session && !session.saved);
-
-  window.addEventListener("beforeunload", (event) => {
-    if (unsaved()) event.preventDefault();
-  });
-
-  for (const kind of ["change", "drop", "paste"]) {
-    document.addEventListener(kind, (event) => {
-      const bundle = event.target.matches?.(".kit-bundle") ? event.target : null;
-      const pictures = kind === "paste" ? event.clipboardData?.files.length : event.target.closest?.(".kit-drop");
-      const session = (bundle || pictures) && unsaved();
-      if (session && !window.confirm(session.texts.lose)) {
-        event.stopImmediatePropagation();
-        event.preventDefault();
-        if (bundle) bundle.value = bundle.dataset.was ?? bundle.options[0].value;
-        else if ("value" in event.target) event.target.value = "";
-      } else if (bundle) {
-        bundle.dataset.was = bundle.value;
-      }
-    }, true);
-  }
-})();
+  }, true);
+}
