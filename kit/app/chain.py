@@ -177,8 +177,10 @@ class _Reader:
 
 
 def begins(rest: bytes) -> bool:
-    """Whether bytes look like the beginning of a line that was not written to its end."""
-    return rest.startswith(b'{"') or rest == b"{"
+    """Whether bytes look like the beginning of a line that was not written to its end; some file
+    systems leave zeros where a power cut came between the length and the content."""
+    written = rest.rstrip(b"\0")
+    return written.startswith(b'{"') or written in (b"{", b"")
 
 
 def is_sha256(text: str) -> bool:

@@ -66,6 +66,7 @@ class Session {
       const place = [left, top, left + width, top + height];
       this.add({ proposed: Number(group.dataset.box), label: Number(group.dataset.label), place });
     }
+    this.viewer.style.setProperty("--kit-shape", this.width / this.height); // a tall one must fit too
     this.viewer.classList.add("kit-editing");
     this.rest(true);
     render(this);
@@ -195,6 +196,7 @@ class Session {
         this.chosen = this.add({ label, place: [drag.x, drag.y, drag.x, drag.y] }).key;
       });
     }
+    if (!this.box) return; // undone meanwhile
     if (drag.fresh) this.place(this.box, stretched(drag.x, drag.y, x, y, this.width, this.height));
     else if (drag.sides) this.resize(this.box, drag, x, y);
     else this.move(this.box, drag.from, x - drag.x, y - drag.y);
@@ -267,10 +269,11 @@ class Session {
 
   typed(input) {
     const box = this.box;
-    const values = all(this.part, ".kit-edit-place input").map((each) => Number(each.value));
+    const inputs = all(this.part, ".kit-edit-place input");
+    const values = inputs.map((each) => Number(each.value));
     const sound = values.every(Number.isFinite) && values[0] >= 0 && values[1] >= 0 && values[2] >= SMALLEST && values[3] >= SMALLEST
       && values[0] + values[2] <= this.width + 0.05 && values[1] + values[3] <= this.height + 0.05;
-    input.setCustomValidity(sound ? "" : " ");
+    for (const each of inputs) each.setCustomValidity(sound || each !== input ? "" : " ");
     if (!box || !sound) return;
     const [left, top, width, height] = values;
     const place = [left, top, Math.min(left + width, this.width), Math.min(top + height, this.height)].map(rounded);

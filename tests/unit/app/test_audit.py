@@ -157,6 +157,16 @@ def test_what_was_half_written_is_vouched_for(tmp_path: Path, lines: list[bytes]
     assert fault([*text[:6], *text[7:]]).kind == "damaged"
 
 
+@pytest.mark.parametrize("zeros", [b"\0", bytes(300), b'{"bundle' + bytes(60), b"{\0"])
+def test_zeros_that_a_power_cut_leaves(tmp_path: Path, lines: list[bytes], zeros: bytes) -> None:
+    path = tmp_path / "audit"
+    path.write_bytes(b"".join(lines) + zeros)
+    assert chain.read_file(path).fault is not None
+    made(path)
+    found = chain.read_file(path)
+    assert (found.fault, found.events["recovered"]) == (None, 1)
+
+
 def test_a_line_that_only_lacks_its_end_is_completed(tmp_path: Path, lines: list[bytes]) -> None:
     path = tmp_path / "audit"
     path.write_bytes(b"".join(lines)[:-1])
