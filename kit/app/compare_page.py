@@ -98,7 +98,7 @@ def _side(made: Comparison, place: int) -> Markup:
         "{warnings}{times}</div>"
     ).format(
         letter=say.COMPARE_LETTERS[place],
-        name=looked.served.name,
+        name=looked.served.title,
         warnings=warnings(looked.result.watched),
         stage=stage(
             looked.picture,

@@ -62,7 +62,7 @@ def routes(desk: Desk) -> APIRouter:
 
 def _both(desk: Desk, looked: Looked, first: Served, second: Served) -> Response:
     """Compare, where one of the two may have looked already."""
-    one, other = (desk.memory.keep(look_again(looked, served)) for served in (first, second))
+    one, other = (desk.seen(look_again(looked, served)) for served in (first, second))
     return HTMLResponse(comparison(compare(one, other)), 200, PRIVATE)
 
 

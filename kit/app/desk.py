@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from kit.app.audit import Audit
+from kit.app.feedback import Feedback
+from kit.app.findings import Shown, counts_of
 from kit.app.looked import Looked, Memory
 from kit.app.settings import Settings
 from kit.app.shelf import Shelf
@@ -11,8 +14,32 @@ from kit.app.shelf import Shelf
 
 @dataclass(frozen=True, eq=False)
 class Desk:
-    """One per running app."""
+    """One per running app.
+
+    Attributes:
+        audit: writes nothing where no log was asked for.
+        feedback: None where nothing is kept.
+    """
 
     settings: Settings
     shelf: Shelf
     memory: Memory[Looked] = field(default_factory=Memory)
+    audit: Audit = field(default_factory=Audit)
+    feedback: Feedback | None = None
+
+    def seen(self, looked: Looked) -> Looked:
+        """Write down that it was looked at, then keep it for its visitor; to be called before
+        anything of it is shown.
+
+        Raises:
+            RunFailed: the audit log can't be written: show nothing.
+        """
+        self.audit.write(
+            "look",
+            user=looked.user,
+            bundle_sha256=looked.served.bundle.sha256,
+            picture_sha256=looked.picture_sha256,
+            threshold=looked.served.threshold,
+            counts=counts_of(looked, Shown().of(looked)),
+        )
+        return self.memory.keep(looked)

@@ -73,7 +73,7 @@ def as_json(looked: Looked, shown: Shown) -> dict[str, Any]:
         "threshold": shown.threshold,
         "thresholds": dict(zip(card.classes, _least(looked, shown), strict=True)),
         "without": [card.classes[label] for label in sorted(shown.without)],
-        "counts": _counts(looked, found),
+        "counts": counts_of(looked, found),
         "stages_ms": {name: round(ms, 3) for name, ms in looked.stages_ms.items()},
         **watched_facts(looked.result.watched),
         "detections": json_rows(found, card.classes),
@@ -97,7 +97,7 @@ def as_page(looked: Looked, shown: Shown) -> str:
     least = _least(looked, shown)
     rule = say.PRINT_SCORES if shown.threshold is not None else say.PRINT_OPERATING
     spoken = f"{least[0]:.2f}" if len(set(least)) == 1 else say.BY_CLASS
-    counts = [(name, count) for name, count in _counts(looked, found).items()]
+    counts = [(name, count) for name, count in counts_of(looked, found).items()]
     facts = [
         (say.BUNDLE, card.name),
         (say.PRINT_BUNDLE, looked.served.bundle.sha256),
@@ -120,7 +120,8 @@ def as_page(looked: Looked, shown: Shown) -> str:
     return render_html(page)
 
 
-def _counts(looked: Looked, found: Detections) -> dict[str, int]:
+def counts_of(looked: Looked, found: Detections) -> dict[str, int]:
+    """Boxes by class name, those of no box too."""
     counted = Counter(found.labels.tolist())
     return {name: counted[label] for label, name in enumerate(looked.served.bundle.card.classes)}
 

@@ -10,6 +10,7 @@ from kit.app import strings as say
 from kit.app.desk import Desk
 
 SCRIPTS = ("viewer.js", "intake.js", "video.js", "compare.js", "worth.js")
+EDITOR = "edit.js"
 FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "sans-serif"]
 MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
 
@@ -37,10 +38,13 @@ def theme() -> gr.themes.Base:
     return gr.themes.Default(primary_hue="sky", neutral_hue="slate", font=FONTS, font_mono=MONO)
 
 
-def head() -> str:
+def head(desk: Desk) -> str:
     """Our scripts and styles."""
     style = '<link rel="stylesheet" href="kit/static/kit.css">'
-    return style + "".join(f'<script src="kit/static/{name}" defer></script>' for name in SCRIPTS)
+    scripts = [f'<script src="kit/static/{name}" defer></script>' for name in SCRIPTS]
+    if desk.feedback is not None:
+        scripts.append(f'<script src="kit/static/{EDITOR}" type="module"></script>')
+    return style + "".join(scripts)
 
 
 def _head(desk: Desk) -> Markup:

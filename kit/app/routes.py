@@ -7,10 +7,12 @@ from pathlib import Path
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from markupsafe import Markup
 
 from kit.app import findings
 from kit.app import strings as say
 from kit.app.desk import Desk
+from kit.app.editor import editor
 from kit.app.findings import Shown
 from kit.app.guard import user_of
 from kit.app.looked import Looked, look, look_again
@@ -65,13 +67,16 @@ def routes(desk: Desk) -> APIRouter:
             data = _sample(served, sample).read_bytes()
         else:
             data = await body_of(request, desk.settings.picture_mb)
-        looked = await run_in_threadpool(look, data, served, user_of(request))
-        return HTMLResponse(viewer(desk.memory.keep(looked), title[:80]), 200, PRIVATE)
+
+        def shown() -> Markup:
+            return _shown(desk, look(data, served, user_of(request)), title)
+
+        return HTMLResponse(await run_in_threadpool(shown), 200, PRIVATE)
 
     @router.post("/kit/look/{id}")
     def look_anew(request: Request, id: str, bundle: str = "", title: str = "") -> Response:
         looked = look_again(looked_of(desk, request, id), served_of(desk, bundle))
-        return HTMLResponse(viewer(desk.memory.keep(looked), title[:80]), 200, PRIVATE)
+        return HTMLResponse(_shown(desk, looked, title), 200, PRIVATE)
 
     @router.get("/kit/result/{id}/{name}")
     def result(
@@ -95,6 +100,11 @@ def routes(desk: Desk) -> APIRouter:
         raise HTTPException(404)
 
     return router
+
+
+def _shown(desk: Desk, looked: Looked, title: str) -> Markup:
+    extra = "" if desk.feedback is None else editor(looked)
+    return viewer(desk.seen(looked), title[:80], extra)
 
 
 def looked_of(desk: Desk, request: Request, id: str) -> Looked:

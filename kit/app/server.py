@@ -6,7 +6,9 @@ import errno
 import socket
 from pathlib import Path
 
+from kit.app.audit import Audit, open_audit
 from kit.app.desk import Desk
+from kit.app.feedback import Feedback
 from kit.app.guard import Guard
 from kit.app.offline import in_memory, seal
 from kit.app.settings import LOOPBACK, Settings
@@ -21,17 +23,36 @@ def serve(settings: Settings, progress: Progress = SILENT) -> None:
     Raises:
         BundleError: a bundle can't be served.
         MissingPackage: Gradio is not installed.
-        UsageError: the address can't be listened on.
+        UsageError: the address can't be listened on, or the audit log or the folder of corrections
+            can't be gone on with.
     """
     folder = seal()
     try:
         import gradio  # noqa: F401 - late: it reads the switches when it is imported
     except ModuleNotFoundError as error:
         raise MissingPackage(error.name or "gradio", "app") from error
-    desk = Desk(settings, Shelf.open(settings))
+    audit = open_audit(settings.audit)
+    shelf = Shelf.open(settings)
+    feedback = None
+    if settings.feedback is not None:
+        feedback = Feedback(settings.feedback, shelf.values())
+    desk = Desk(settings, shelf, audit=audit, feedback=feedback)
     listening = _listen(settings)
-    _tell(settings, listening, folder, progress)
-    _run(desk, listening)
+    for served in shelf.values():
+        audit.write("start", bundle_sha256=served.bundle.sha256, threshold=served.threshold)
+    try:
+        _tell(settings, listening, folder, progress)
+        _run(desk, listening)
+    finally:
+        _stop(audit, progress)
+
+
+def _stop(audit: Audit, progress: Progress) -> None:
+    try:
+        audit.write("stop")
+    except RunFailed as error:  # it stops all the same
+        progress.note(f"warning: {error}")
+    audit.close()
 
 
 def _run(desk: Desk, listening: socket.socket) -> None:
@@ -57,7 +78,7 @@ def make(desk: Desk) -> Guard:
     from fastapi import FastAPI, Request
     from fastapi.responses import JSONResponse
 
-    from kit.app import compare_routes, page, video_routes
+    from kit.app import compare_routes, feedback_routes, page, video_routes
     from kit.app.routes import routes
 
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
@@ -68,7 +89,7 @@ def make(desk: Desk) -> Guard:
         wrong = 422 if isinstance(error, UsageError) else 500
         return JSONResponse({"detail": f"{error.what}."}, wrong)
 
-    for each in (routes, video_routes.routes, compare_routes.routes):
+    for each in (routes, video_routes.routes, compare_routes.routes, feedback_routes.routes):
         app.include_router(each(desk))
     gr.mount_gradio_app(
         app,
@@ -82,7 +103,7 @@ def make(desk: Desk) -> Guard:
         pwa=False,
         mcp_server=False,
         theme=page.theme(),
-        head=page.head(),
+        head=page.head(desk),
     )
     return Guard(app, desk.settings)
 
@@ -99,6 +120,7 @@ def _listen(settings: Settings) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind(address)
+        listening.listen()  # from here on a visitor waits rather than being refused
     except OSError as error:
         listening.close()
         where = f"{settings.host}:{settings.port}"
@@ -124,4 +146,6 @@ def _tell(settings: Settings, listening: socket.socket, folder: Path, progress: 
         )
     if not settings.loopback and settings.auth_file is None:
         progress.note("note: everybody who can reach this address can use it (--auth-file)")
+    if settings.feedback is not None:
+        progress.note(f"note: what visitors correct is kept in {settings.feedback}")
     progress.note(f"serving on http{'s' if settings.secure else ''}://{host}:{port} (Ctrl-C stops)")

@@ -46,6 +46,13 @@ class Served:
         """Lowest score asked for: low enough for the slider, and for every threshold."""
         return min(FLOOR, *self.bundle.card.thresholds)
 
+    @property
+    def threshold(self) -> float | dict[str, float]:
+        """The operating point: for all classes where it is the same, else by class."""
+        card = self.bundle.card
+        by_class = dict(zip(card.classes, card.thresholds, strict=True))
+        return card.thresholds[0] if len(set(card.thresholds)) == 1 else by_class
+
     def look(self, picture: Picture) -> Future[Result]:
         """Detect on a picture when it is its turn."""
         return self.turns.submit(self._detect, picture)

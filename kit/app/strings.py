@@ -158,3 +158,36 @@ COMPARE_KINDS = {
 }
 COMPARE_BELOW = "({score})"
 COMPARE_BELOW_HINT = "It has a box there, below the threshold"
+
+AUDIT_FAILED = "The audit log can't be written ({why}): nothing is shown until it can"
+
+KEEP_FAILED = "It could not be kept ({why}); nothing was written"
+EDIT = "Correct and keep"
+EDIT_WHAT = "Stores this picture and its boxes on the server, to learn from."
+EDIT_HELP = (
+    "Accept or reject every box. To move one, drag it, or use the arrow keys (Shift: ten pixels); "
+    "drag its corners to resize it."
+)
+EDIT_REST = "Accept the rest"
+EDIT_DRAW = "Draw a box"
+EDIT_ADD = "Add a box by numbers"
+EDIT_UNDO = "Undo"
+EDIT_LEAVE = "Leave"
+EDIT_KEEP = "Keep"
+EDIT_NEW = "Class of new boxes"
+EDIT_PLACE = "Place of the chosen box (px)"
+EDIT_SIDES = ("left", "top", "width", "height")
+EDIT_TEXTS = {
+    "accept": "Accept",
+    "reject": "Reject",
+    "remove": "Remove",
+    "box": "Box {number}",
+    "drawn": "drawn",
+    "classOf": "Class of box {number}",
+    "open": "{count} of {all} boxes to decide",
+    "ready": "All decided: {true} true, {rejected} rejected",
+    "kept": "Kept. Pictures in the dataset: {pictures}, boxes: {boxes}.",
+    "replaced": "Kept in place of before. Pictures in the dataset: {pictures}, boxes: {boxes}.",
+    "failed": "Not kept: {why}",
+    "lose": "Corrections that were not kept will be lost. Go on?",
+}

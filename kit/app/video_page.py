@@ -110,7 +110,7 @@ def _timeline(clip: Clip) -> Markup:
     )
     return Markup(
         '<p class="kit-quiet">{title}</p><div class="kit-timeline" data-seconds="{seconds}" '
-        'role="img" aria-label="{alt}"><div class="kit-drawing">{drawing}'
+        'role="img" aria-label="{alt}"><div class="kit-drawn">{drawing}'
         '<span class="kit-playhead"></span></div></div>'
     ).format(
         title=say.VIDEO_TIMELINE,

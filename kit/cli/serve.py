@@ -7,6 +7,14 @@
 Without a bundle it serves the one that `make quickstart` made. It listens to this machine alone
 (127.0.0.1) unless told otherwise, asks nobody outside, and keeps nothing: pictures stay in memory
 and are forgotten within half an hour.
+
+With --feedback visitors can correct boxes and keep the picture. DIR is then a COCO dataset, as
+`kit data check DIR` takes it, all of it for training. The valid pictures that `kit train` asks for
+are those of the data it is laid beside, or are drawn from it:
+
+    kit data merge bccd DIR --out both
+    kit data split DIR --fractions 0.8,0.2,0 --out kept
+    kit train yolov8n both --out runs/both
 """
 
 from __future__ import annotations
@@ -40,6 +48,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--clip-seconds", type=positive, default=120, metavar="N", help="longest (default 120)"
     )
+    parser.add_argument(
+        "--feedback", type=Path, metavar="DIR", help="keep what visitors correct, as a COCO dataset"
+    )
+    parser.add_argument(
+        "--audit", type=Path, metavar="FILE", help="log every look, see `kit audit verify`"
+    )
     parser.add_argument("--backend", default="auto", help="one of `kit list backends`")
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda or cuda:1")
     add_key(parser)
@@ -60,6 +74,8 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
         key=args.key,
         certfile=args.certfile,
         keyfile=args.keyfile,
+        feedback=args.feedback,
+        audit=args.audit,
         picture_mb=args.picture_mb,
         clip_mb=args.clip_mb,
         clip_seconds=args.clip_seconds,

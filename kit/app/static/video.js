@@ -171,7 +171,7 @@
 
   function follow(film) {
     const timeline = film.closest(".kit-clip").querySelector(".kit-timeline");
-    const drawing = timeline.querySelector(".kit-drawing");
+    const drawing = timeline.querySelector(".kit-drawn");
     const { left, top, width, height } = axes(drawing);
     const share = Math.min(1, film.currentTime / Number(timeline.dataset.seconds));
     const place = { left: `${left + share * width}px`, top: `${top}px`, height: `${height}px` };
@@ -182,7 +182,7 @@
     if (!(event.target instanceof Element)) return;
     const section = sectionOf(event);
     if (section && event.target.matches(".kit-cancel")) section.kitWork?.cancel();
-    const drawing = event.target.closest(".kit-drawing");
+    const drawing = event.target.closest(".kit-drawn");
     if (!drawing) return;
     const timeline = drawing.closest(".kit-timeline");
     const { left, width } = axes(drawing);

@@ -1,0 +1,1 @@
+"""Verify the log that `kit serve --audit` writes."""
