@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from kit.app.looked import Memory
+from kit.app.seats import Seats
 from kit.app.settings import Settings
 from kit.app.shelf import Shelf
 
@@ -16,3 +17,4 @@ class Desk:
     settings: Settings
     shelf: Shelf
     memory: Memory = field(default_factory=Memory)
+    seats: Seats = field(default_factory=Seats)

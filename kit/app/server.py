@@ -45,6 +45,7 @@ def _run(desk: Desk, listening: socket.socket) -> None:
         ssl_certfile=settings.certfile,
         ssl_keyfile=settings.keyfile,
         ws_max_size=settings.picture_mb * 1_000_000,
+        ws_per_message_deflate=False,  # frames are compressed already
         timeout_graceful_shutdown=3,
         server_header=False,
     )
@@ -57,7 +58,7 @@ def make(desk: Desk) -> Guard:
     from fastapi import FastAPI, Request
     from fastapi.responses import JSONResponse
 
-    from kit.app import page
+    from kit.app import live, page
     from kit.app.routes import routes
 
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
@@ -69,6 +70,7 @@ def make(desk: Desk) -> Guard:
         return JSONResponse({"detail": f"{error.what}."}, wrong)
 
     app.include_router(routes(desk))
+    app.include_router(live.routes(desk))
     gr.mount_gradio_app(
         app,
         page.build(desk),

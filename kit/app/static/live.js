@@ -1,0 +1,397 @@
+// A camera that is looked at as it runs: the visitor's own, whose frames travel to the server, or one
+// of the server's, whose frames come from there. The newest frame wins: two are under way at most,
+// and what is shown is the very frame that its boxes were found on.
+"use strict";
+
+(() => {
+  const IN_FLIGHT = 2;
+  const QUALITY = 0.85;
+  const HIDDEN_FOR = 20000; // ms out of sight, then it stops
+  const TOLD_OVER = 5000; // ms that the numbers are of
+  const STAYS = 2000; // ms that a warning stays after the last frame that had it
+  const HEAD = 4; // bytes before a frame: its number, or the length of what is said of it
+
+  const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, key) => values[key] ?? "");
+  const median = (values) => values.sort((a, b) => a - b)[values.length >> 1];
+  const bundle = () => document.querySelector(".kit-bundle")?.value ?? "";
+  const usable = () => window.isSecureContext && Boolean(navigator.mediaDevices?.getUserMedia);
+  const inSight = (element) => element.isConnected && element.getClientRects().length > 0;
+  const WHY = {
+    NotAllowedError: "refused",
+    SecurityError: "refused",
+    NotFoundError: "absent",
+    OverconstrainedError: "absent",
+    NotReadableError: "busy",
+    AbortError: "busy",
+  };
+
+  /** Something that paints a frame, in memory only. */
+  function easel() {
+    return typeof OffscreenCanvas === "undefined" ? document.createElement("canvas") : new OffscreenCanvas(1, 1);
+  }
+
+  function asJpeg(canvas) {
+    if (canvas.convertToBlob) return canvas.convertToBlob({ type: "image/jpeg", quality: QUALITY });
+    return new Promise((done) => canvas.toBlob(done, "image/jpeg", QUALITY));
+  }
+
+  /** Once what was drawn is on the screen. */
+  const painted = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+
+  /** The visitor's camera: calls back for each of its frames, and counts them. */
+  class OwnCamera {
+    constructor(video, fresh, gone) {
+      Object.assign(this, { video, fresh, gone, frames: 0, first: null });
+    }
+
+    async open(id) {
+      const size = { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30 } };
+      const which = id ? { deviceId: { exact: id } } : { facingMode: { ideal: "environment" } };
+      const stream = await navigator.mediaDevices.getUserMedia({ video: { ...size, ...which }, audio: false });
+      if (this.closed) return stream.getTracks().forEach((track) => track.stop());
+      this.stream = stream;
+      stream.getVideoTracks()[0].addEventListener("ended", this.gone);
+      this.video.srcObject = stream;
+      await this.video.play();
+      this.wait();
+    }
+
+    wait() {
+      if (this.closed) return;
+      if (this.video.requestVideoFrameCallback) {
+        this.video.requestVideoFrameCallback((now, told) => {
+          this.first ??= told.presentedFrames - 1;
+          const captured = told.captureTime > now - 5000 && told.captureTime <= now ? told.captureTime : now;
+          this.came(told.presentedFrames - this.first, captured);
+        });
+      } else {
+        requestAnimationFrame((now) => {
+          if (this.video.currentTime === this.at) return this.wait();
+          this.at = this.video.currentTime;
+          this.came(this.frames + 1, now);
+        });
+      }
+    }
+
+    came(frames, captured) {
+      if (this.closed) return;
+      this.frames = frames;
+      this.wait();
+      this.fresh(captured);
+    }
+
+    close() {
+      this.closed = true;
+      this.stream?.getTracks().forEach((track) => track.stop());
+      this.video.srcObject = null;
+    }
+  }
+
+  /** Numbers of the last seconds. */
+  class Tally {
+    constructor() {
+      this.shown = [];
+      this.began = performance.now();
+    }
+
+    add(age, stages) {
+      this.shown.push({ at: performance.now(), age, stages });
+    }
+
+    get recent() {
+      const since = performance.now() - TOLD_OVER;
+      this.shown = this.shown.filter(({ at }) => at >= since);
+      return this.shown;
+    }
+
+    get rate() {
+      const seconds = Math.min(TOLD_OVER, performance.now() - this.began) / 1000;
+      return this.recent.length / Math.max(seconds, 0.5);
+    }
+
+    get age() {
+      return median(this.recent.map(({ age }) => age).filter((age) => age !== null));
+    }
+
+    get stages() {
+      const told = this.recent.map(({ stages }) => stages);
+      return Object.keys(told.at(-1) ?? {}).map((name) => [name, median(told.map((each) => each[name] ?? 0))]);
+    }
+  }
+
+  /** One run, from start to stop. */
+  class Run {
+    constructor(section) {
+      Object.assign(this, { section, words: JSON.parse(section.dataset.say), easels: [easel(), easel()] });
+      const [kind, id] = section.querySelector(".kit-source").value.split(/:(.*)/s);
+      Object.assign(this, { id, theirs: kind === "server" });
+    }
+
+    async start() {
+      this.buttons(true);
+      this.complain();
+      if (!this.theirs) {
+        this.say(this.words.asking);
+        const video = this.section.querySelector("video");
+        this.camera = new OwnCamera(video, (captured) => this.fresh(captured), () => this.stop(this.words.unplugged, true));
+        try {
+          await this.camera.open(this.id);
+        } catch (error) {
+          const known = this.words[WHY[error.name]];
+          return this.stop(known ?? fill(this.words.failed, { why: error.message }), true);
+        }
+        if (this.over) return;
+        list(this.section, this.words);
+      }
+      this.connect();
+      this.clock = setInterval(() => this.tell(), 500);
+    }
+
+    connect() {
+      this.socket?.close(1000);
+      Object.assign(this, { ready: false, sequence: 0, flying: new Map(), spare: [...this.easels], waiting: null });
+      Object.assign(this, { encoding: false, looks: 0, dropped: 0, start: this.camera?.frames ?? 0, tally: new Tally(), cautions: new Map() });
+      this.say(this.words.connecting);
+      const query = new URLSearchParams({ bundle: bundle(), ...(this.theirs ? { camera: this.id } : {}) });
+      const address = new URL(`kit/live?${query}`, document.baseURI);
+      address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
+      const socket = (this.socket = new WebSocket(address));
+      socket.binaryType = "arraybuffer";
+      let order = Promise.resolve(); // what comes is shown in its order
+      const mine = () => socket === this.socket && !this.over;
+      socket.onmessage = ({ data }) => {
+        order = order.then(() => mine() && (typeof data === "string" ? this.heard(JSON.parse(data)) : this.saw(data, mine)));
+        order = order.catch((error) => mine() && this.stop(fill(this.words.failed, { why: error.message }), true));
+      };
+      socket.onclose = () => order.then(() => mine() && this.stop(this.words.lost, true));
+    }
+
+    heard(told) {
+      if (told.kind === "ready") return this.begin(told);
+      if (told.kind === "looked") return this.looked(told);
+      if (told.kind === "end") return this.stop(told.why, true);
+      if (told.kind === "wrong" && told.sequence !== null) this.land(told.sequence);
+      this.say(told.why);
+      this.troubled = true;
+    }
+
+    begin({ viewer, side, bundle: name }) {
+      this.side = side;
+      const results = this.section.querySelector(".kit-results");
+      if (results.dataset.bundle !== name || !results.firstElementChild) {
+        results.innerHTML = viewer; // made by the server, every name in it escaped
+        results.dataset.bundle = name;
+      }
+      this.viewer = results.firstElementChild;
+      this.viewer.querySelector(".kit-cautions").replaceChildren();
+      this.canvas = this.viewer.querySelector("canvas");
+      this.say(this.theirs ? this.words.waiting : this.words.running);
+      this.ready = true;
+      this.send();
+    }
+
+    /** The camera has a frame; the video holds it until there is room, or a newer one comes. */
+    fresh(captured) {
+      this.waiting = captured;
+      this.send();
+    }
+
+    async send() {
+      if (!this.ready || this.encoding || this.waiting === null || this.flying.size >= IN_FLIGHT) return;
+      const { socket, camera: { video } } = this;
+      const scale = Math.min(1, this.side / Math.max(video.videoWidth, video.videoHeight));
+      if (!Number.isFinite(scale)) return; // no size yet
+      const canvas = this.spare.pop();
+      const frame = { canvas, captured: this.waiting };
+      const sequence = (this.sequence += 1);
+      this.flying.set(sequence, frame);
+      Object.assign(this, { waiting: null, encoding: true });
+      canvas.width = Math.round(video.videoWidth * scale);
+      canvas.height = Math.round(video.videoHeight * scale);
+      canvas.getContext("2d").drawImage(video, 0, 0, canvas.width, canvas.height);
+      const head = new DataView(new ArrayBuffer(HEAD));
+      head.setUint32(0, sequence);
+      const message = new Blob([head, await asJpeg(canvas)]);
+      if (socket !== this.socket || this.over) return;
+      this.encoding = false;
+      if (socket.readyState === WebSocket.OPEN) socket.send(message);
+      this.send();
+    }
+
+    /** A frame was answered; those before it were not looked at. */
+    land(sequence) {
+      const frame = this.flying.get(sequence);
+      for (const [number, { canvas }] of this.flying) {
+        if (number > sequence) continue;
+        this.flying.delete(number);
+        this.spare.push(canvas);
+      }
+      return frame;
+    }
+
+    async looked(told) {
+      const frame = this.land(told.sequence);
+      if (!frame) return;
+      this.looks += 1;
+      this.show(frame.canvas, told);
+      this.send();
+      painted().then(() => this.tally.add(performance.now() - frame.captured, told.stages_ms));
+    }
+
+    /** A frame of the server's camera, and what was found on it. */
+    async saw(data, mine) {
+      const length = new DataView(data).getUint32(0);
+      const told = JSON.parse(new TextDecoder().decode(data.slice(HEAD, HEAD + length)));
+      const picture = await createImageBitmap(new Blob([data.slice(HEAD + length)], { type: "image/jpeg" }));
+      if (!mine()) return;
+      this.dropped = told.dropped;
+      this.show(picture, told);
+      picture.close();
+      await painted();
+      this.tally.add(told.age_ms, told.stages_ms);
+      const shown = new DataView(new ArrayBuffer(HEAD));
+      shown.setUint32(0, told.sequence);
+      if (mine() && this.socket.readyState === WebSocket.OPEN) this.socket.send(shown);
+    }
+
+    show(picture, told) {
+      const { canvas } = this;
+      if (canvas.width !== picture.width) canvas.width = picture.width;
+      if (canvas.height !== picture.height) canvas.height = picture.height;
+      canvas.getContext("2d").drawImage(picture, 0, 0);
+      window.kitViewer.redraw(this.viewer, told);
+      if (this.troubled || this.section.querySelector(".kit-status").textContent === this.words.waiting) this.say(this.words.running);
+      this.troubled = false;
+      const now = performance.now();
+      for (const text of told.warnings) this.cautions.set(text, now + STAYS);
+      if (told.drifted) this.cautions.set(this.words.drifted, Infinity);
+      this.caution(now);
+    }
+
+    /** Warnings of the last frames. They are read aloud, so each is put in once. */
+    caution(now) {
+      const place = this.viewer.querySelector(".kit-cautions");
+      for (const [text, until] of this.cautions) if (until < now) this.cautions.delete(text);
+      for (const line of [...place.children]) if (!this.cautions.has(line.textContent)) line.remove();
+      const there = new Set([...place.children].map((line) => line.textContent));
+      for (const text of this.cautions.keys()) if (!there.has(text)) place.append(warning(text));
+    }
+
+    tell() {
+      if (!inSight(this.section)) return this.stop(this.words.unseen);
+      if (!this.viewer || !this.ready) return;
+      this.caution(performance.now());
+      const put = (name, text) => (this.viewer.querySelector(`[data-number="${name}"]`).textContent = text);
+      const { rate, age, stages } = this.tally;
+      if (!this.theirs) {
+        const under = this.flying.size + (this.waiting === null ? 0 : 1);
+        this.dropped = Math.max(0, this.camera.frames - this.start - this.looks - under);
+      }
+      put("rate", rate.toFixed(1));
+      put("age", age === undefined ? "\u2013" : `${Math.round(age)} ms`);
+      put("dropped", this.dropped);
+      const named = JSON.parse(this.viewer.dataset.stages);
+      const spent = stages.map(([name, ms]) => `${named[name] ?? name} ${ms.toFixed(1)}`).join(", ");
+      const total = stages.reduce((sum, [, ms]) => sum + ms, 0);
+      if (spent) put("stages", `${this.viewer.dataset.time}: ${total.toFixed(1)} ms (${spent})`);
+    }
+
+    say(text) {
+      this.section.querySelector(".kit-status").textContent = text;
+    }
+
+    complain(...texts) {
+      this.section.querySelector(".kit-troubles").replaceChildren(...texts.map(warning));
+    }
+
+    buttons(running) {
+      this.section.querySelector(".kit-start").disabled = running;
+      this.section.querySelector(".kit-stop").disabled = !running;
+    }
+
+    stop(why = this.words.stopped, wrong = false) {
+      if (this.over) return;
+      this.over = true;
+      clearInterval(this.clock);
+      this.camera?.close();
+      this.socket?.close(1000);
+      this.buttons(false);
+      this.say(wrong ? this.words.stopped : why);
+      if (wrong) this.complain(why);
+    }
+  }
+
+  function warning(text) {
+    const line = document.createElement("p");
+    line.className = "kit-warning";
+    line.setAttribute("role", "alert");
+    line.textContent = text;
+    return line;
+  }
+
+  /** Cameras by name; browsers tell names only after consent. */
+  async function list(section, words) {
+    const select = section.querySelector(".kit-source");
+    const chosen = select.value;
+    const cameras = (await navigator.mediaDevices.enumerateDevices()).filter(({ kind, deviceId }) => kind === "videoinput" && deviceId);
+    if (cameras.length < 2) return;
+    const options = cameras.map(({ deviceId, label }, index) => {
+      const option = new Option(label || fill(words.camera, { number: index + 1 }), `mine:${deviceId}`);
+      return option;
+    });
+    const own = section.kitRun?.camera?.stream?.getVideoTracks()[0]?.getSettings().deviceId;
+    for (const option of [...select.options]) if (option.value.startsWith("mine:")) option.remove();
+    select.prepend(...options);
+    select.value = chosen === "mine:" ? `mine:${own ?? cameras[0].deviceId}` : chosen;
+  }
+
+  const sections = () => document.querySelectorAll(".kit-live");
+
+  function begin(section) {
+    section.kitRun?.stop();
+    section.kitRun = new Run(section);
+    section.kitRun.start();
+  }
+
+  const running = (section) => section?.kitRun && !section.kitRun.over;
+
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest?.(".kit-start, .kit-stop");
+    const section = button?.closest(".kit-live");
+    if (!section) return;
+    if (button.matches(".kit-start")) begin(section);
+    else section.kitRun?.stop();
+  });
+
+  document.addEventListener("change", (event) => {
+    if (event.target.matches?.(".kit-bundle")) {
+      for (const section of sections()) if (running(section) && section.kitRun.socket) section.kitRun.connect();
+    }
+    const section = event.target.closest?.(".kit-live");
+    if (section && event.target.matches(".kit-source")) {
+      offer(section);
+      if (running(section)) begin(section);
+    }
+  });
+
+  let hidden;
+  document.addEventListener("visibilitychange", () => {
+    clearTimeout(hidden);
+    const stop = () => sections().forEach((section) => section.kitRun?.stop(section.kitRun.words.unseen));
+    if (document.hidden) hidden = setTimeout(stop, HIDDEN_FOR);
+  });
+
+  window.addEventListener("pagehide", () => sections().forEach((section) => section.kitRun?.stop()));
+
+  /** What can't work is said before it is tried. */
+  function offer(section) {
+    section.dataset.ready = "yes";
+    const dark = !usable() && section.querySelector(".kit-source").value.startsWith("mine:");
+    section.querySelector(".kit-insecure").hidden = !dark;
+    if (!running(section)) section.querySelector(".kit-start").disabled = dark;
+  }
+
+  const look = () => document.querySelectorAll(".kit-live:not([data-ready])").forEach(offer);
+  new MutationObserver(look).observe(document, { childList: true, subtree: true });
+  document.addEventListener("DOMContentLoaded", look);
+})();
