@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +18,7 @@ from kit.app.frames import Drifting, as_jpeg, look, told
 from kit.app.newest import Newest, Shared
 from kit.app.shelf import Served
 from kit.errors import DataError, KitError
-from kit.runtime.capture import shown
+from kit.runtime.capture import scheme, shown
 from kit.runtime.stream import Frame, Live, open_stream
 
 RETRY = 3.0
@@ -62,15 +62,17 @@ class Camera(Shared["Taken | Trouble"]):
 
     Args:
         source: as :func:`kit.runtime.stream.open_stream` takes it.
+        number: among the server's, from 0.
 
     Attributes:
         name: for visitors, without passwords.
     """
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, number: int) -> None:
         super().__init__()
         self._source, self._number = source, 0
-        self.name = say.LIVE_CAMERA.format(name=shown(source))
+        name = shown(source) if scheme(source) else say.LIVE_DEVICE.format(name=source)
+        self.name = say.LIVE_CAMERA.format(number=number + 1, name=name)
 
     async def run(self) -> None:
         while self.wanted:
@@ -148,15 +150,15 @@ class View(Shared["Seen | Trouble"]):
         return Seen(facts, jpeg, frame)
 
 
-class Cameras(Sequence[Camera]):
+class Cameras:
     """All of them, by number."""
 
     def __init__(self, sources: Sequence[str]) -> None:
-        self._cameras = [Camera(source) for source in sources]
+        self._cameras = [Camera(source, number) for number, source in enumerate(sources)]
         self._views: dict[tuple[int, str], View] = {}
 
-    def __getitem__(self, index: Any) -> Any:
-        return self._cameras[index]
+    def __iter__(self) -> Iterator[Camera]:
+        return iter(self._cameras)
 
     def __len__(self) -> int:
         return len(self._cameras)

@@ -100,6 +100,7 @@ def _listen(settings: Settings) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind(address)
+        listening.listen()  # who comes before the page is built waits, and isn't refused
     except OSError as error:
         listening.close()
         where = f"{settings.host}:{settings.port}"

@@ -32,7 +32,8 @@ LIVE_NUMBERS = {
     "age": "Age of the picture (median)",
     "dropped": "Frames passed over",
 }
-LIVE_CAMERA = "The server's: {name}"
+LIVE_CAMERA = "The server's camera {number} ({name})"
+LIVE_DEVICE = "device {name}"
 LIVE_NO_CAMERA_HERE = "The server has no such camera."
 LIVE_CAMERA_SILENT = "The camera gives no picture. It is being tried again."
 LIVE_CAMERA_FAILED = "it can't be read"

@@ -196,19 +196,25 @@
       this.send();
     }
 
-    async send() {
+    send() {
       if (!this.ready || this.encoding || this.waiting === null || this.flying.size >= IN_FLIGHT) return;
-      const { socket, camera: { video } } = this;
+      const { video } = this.camera;
       const scale = Math.min(1, this.side / Math.max(video.videoWidth, video.videoHeight));
       if (!Number.isFinite(scale)) return; // no size yet
       const canvas = this.spare.pop();
-      const frame = { canvas, captured: this.waiting };
-      const sequence = (this.sequence += 1);
-      this.flying.set(sequence, frame);
-      Object.assign(this, { waiting: null, encoding: true });
       canvas.width = Math.round(video.videoWidth * scale);
       canvas.height = Math.round(video.videoHeight * scale);
       canvas.getContext("2d").drawImage(video, 0, 0, canvas.width, canvas.height);
+      const sequence = (this.sequence += 1);
+      this.flying.set(sequence, { canvas, captured: this.waiting });
+      this.waiting = null;
+      this.post(sequence, canvas).catch((error) => this.stop(fill(this.words.failed, { why: error.message }), true));
+    }
+
+    /** One after another, so that they arrive in their order. */
+    async post(sequence, canvas) {
+      const { socket } = this;
+      this.encoding = true;
       const head = new DataView(new ArrayBuffer(HEAD));
       head.setUint32(0, sequence);
       const message = new Blob([head, await asJpeg(canvas)]);
@@ -335,10 +341,7 @@
     const chosen = select.value;
     const cameras = (await navigator.mediaDevices.enumerateDevices()).filter(({ kind, deviceId }) => kind === "videoinput" && deviceId);
     if (cameras.length < 2) return;
-    const options = cameras.map(({ deviceId, label }, index) => {
-      const option = new Option(label || fill(words.camera, { number: index + 1 }), `mine:${deviceId}`);
-      return option;
-    });
+    const options = cameras.map(({ deviceId, label }, index) => new Option(label || fill(words.camera, { number: index + 1 }), `mine:${deviceId}`));
     const own = section.kitRun?.camera?.stream?.getVideoTracks()[0]?.getSettings().deviceId;
     for (const option of [...select.options]) if (option.value.startsWith("mine:")) option.remove();
     select.prepend(...options);
