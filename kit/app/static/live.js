@@ -5,6 +5,7 @@
 
 (() => {
   const IN_FLIGHT = 2;
+  const LEAD = 30; // ms before the server is expected to be free that the next frame leaves
   const QUALITY = 0.85;
   const HIDDEN_FOR = 20000; // ms out of sight, then it stops
   const TOLD_OVER = 5000; // ms that the numbers are of
@@ -117,6 +118,11 @@
       const told = this.recent.map(({ stages }) => stages);
       return Object.keys(told.at(-1) ?? {}).map((name) => [name, median(told.map((each) => each[name] ?? 0))]);
     }
+
+    /** Milliseconds of all stages. */
+    get spent() {
+      return this.stages.reduce((sum, [, ms]) => sum + ms, 0);
+    }
   }
 
   /** One run, from start to stop. */
@@ -196,8 +202,21 @@
       this.send();
     }
 
+    /** Whether another frame may leave. The second waits for the first, so it leaves late: when that
+     * will be done soon, by what the frames before it took. */
+    get room() {
+      clearTimeout(this.timer);
+      if (this.flying.size === 0) return true;
+      if (this.flying.size >= IN_FLIGHT) return false;
+      const [{ captured }] = this.flying.values();
+      const begun = Math.max(captured, this.answered ?? 0);
+      const early = begun + this.tally.spent - LEAD - performance.now();
+      if (early > 0) this.timer = setTimeout(() => this.send(), early);
+      return early <= 0;
+    }
+
     send() {
-      if (!this.ready || this.encoding || this.waiting === null || this.flying.size >= IN_FLIGHT) return;
+      if (this.over || !this.ready || this.encoding || this.waiting === null || !this.room) return;
       const { video } = this.camera;
       const scale = Math.min(1, this.side / Math.max(video.videoWidth, video.videoHeight));
       if (!Number.isFinite(scale)) return; // no size yet
@@ -239,6 +258,7 @@
       const frame = this.land(told.sequence);
       if (!frame) return;
       this.looks += 1;
+      this.answered = performance.now();
       this.show(frame.canvas, told);
       this.send();
       painted().then(() => this.tally.add(performance.now() - frame.captured, told.stages_ms));
@@ -288,7 +308,7 @@
       if (!this.viewer || !this.ready) return;
       this.caution(performance.now());
       const put = (name, text) => (this.viewer.querySelector(`[data-number="${name}"]`).textContent = text);
-      const { rate, age, stages } = this.tally;
+      const { rate, age, stages, spent: total } = this.tally;
       if (!this.theirs) {
         const under = this.flying.size + (this.waiting === null ? 0 : 1);
         this.dropped = Math.max(0, this.camera.frames - this.start - this.looks - under);
@@ -298,7 +318,6 @@
       put("dropped", this.dropped);
       const named = JSON.parse(this.viewer.dataset.stages);
       const spent = stages.map(([name, ms]) => `${named[name] ?? name} ${ms.toFixed(1)}`).join(", ");
-      const total = stages.reduce((sum, [, ms]) => sum + ms, 0);
       if (spent) put("stages", `${this.viewer.dataset.time}: ${total.toFixed(1)} ms (${spent})`);
     }
 
