@@ -7,9 +7,10 @@ import asyncio
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import anyio
 import cv2
 from starlette.concurrency import run_in_threadpool
 
@@ -130,10 +131,9 @@ class View(Shared["Seen | Trouble"]):
         frames: Newest[Taken | Trouble], count: int
     ) -> tuple[int, Taken | Trouble | None]:
         """The next frame; None where none comes soon, so that the watchers are counted again."""
-        try:
-            return await asyncio.wait_for(frames.after(count), _LOOK)
-        except asyncio.TimeoutError:
-            return count, None
+        with anyio.move_on_after(_LOOK):
+            return await frames.after(count)
+        return count, None
 
     async def _look(self, frame: Frame, dropped: int, drifting: Drifting) -> Seen:
         looked = await look(self.served, frame.picture)
@@ -142,8 +142,7 @@ class View(Shared["Seen | Trouble"]):
         stages = {**looked.stages_ms, "encode": 1000 * (time.perf_counter() - began)}
         facts = told(
             self.served,
-            type(looked)(looked.result, looked.size, stages),
-            sequence=0,
+            replace(looked, stages_ms=stages),
             dropped=dropped,
             drifted=drifting.add(looked.result),
         )

@@ -43,7 +43,8 @@ class Look:
     """A frame that was looked at.
 
     Attributes:
-        stages_ms: time by stage; ``wait`` is what passed until it was its turn.
+        stages_ms: time by stage; ``wait`` is what passed besides: until it was its turn, and the
+            watch.
     """
 
     result: Result
@@ -131,17 +132,17 @@ async def look(served: Served, picture: Picture, **before_ms: float) -> Look:
 
 
 def told(
-    served: Served, looked: Look, *, sequence: int, dropped: int, drifted: bool, **more: Any
+    served: Served, looked: Look, *, dropped: int, drifted: bool, **more: Any
 ) -> dict[str, Any]:
     """What is said of a frame, as plain data; boxes in its own pixels.
 
     Args:
         dropped: frames that came, and were never looked at, so far.
         drifted: whether the frames have become unlike those of training.
+        more: its ``sequence``, where it is known already.
     """
     return {
         "kind": "looked",
-        "sequence": sequence,
         "width": looked.size[0],
         "height": looked.size[1],
         "detections": json_rows(looked.result.detections, served.bundle.card.classes),

@@ -77,7 +77,7 @@ COMPLAINT = "The picture is {complaints} compared with those."
 TIME = "Time"
 STAGES = {
     "decode": "read",
-    "wait": "its turn",
+    "wait": "its turn and the watch",
     "fit": "scale",
     "copy_in": "to the device",
     "run": "look",

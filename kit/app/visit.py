@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from typing import Any
 
+import anyio
 from starlette.websockets import WebSocket
 
 from kit.app import strings as say
@@ -51,8 +53,9 @@ class Visit:
         """
         while True:
             try:
-                message = await asyncio.wait_for(self._socket.receive(), IDLE)
-            except asyncio.TimeoutError as error:
+                with anyio.fail_after(IDLE):
+                    message = await self._socket.receive()
+            except TimeoutError as error:
                 if patient and not self._owed:
                     continue
                 raise Ended(say.LIVE_IDLE.format(seconds=IDLE), 1000) from error
@@ -92,7 +95,7 @@ class OwnCamera(Visit):
             Ended: told why.
             KitError: the detector failed.
         """
-        await first_of(self._listen(), self._answer())
+        await first_of(self._listen, self._answer)
 
     async def _listen(self) -> None:
         while (message := await self._received()) is not None:
@@ -143,7 +146,7 @@ class ServersCamera(Visit):
             Ended: told why.
         """
         with self._view.watched() as news:
-            await first_of(self._listen(), self._show(news))
+            await first_of(self._listen, partial(self._show, news))
 
     @property
     def _owed(self) -> bool:

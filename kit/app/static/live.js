@@ -156,7 +156,7 @@
     connect() {
       this.socket?.close(1000);
       Object.assign(this, { ready: false, sequence: 0, flying: new Map(), spare: [...this.easels], waiting: null });
-      Object.assign(this, { encoding: false, looks: 0, dropped: 0, start: this.camera?.frames ?? 0, tally: new Tally(), cautions: new Map() });
+      Object.assign(this, { encoding: false, running: false, looks: 0, dropped: 0, start: this.camera?.frames ?? 0, tally: new Tally(), cautions: new Map() });
       this.say(this.words.connecting);
       const query = new URLSearchParams({ bundle: bundle(), ...(this.theirs ? { camera: this.id } : {}) });
       const address = new URL(`kit/live?${query}`, document.baseURI);
@@ -177,8 +177,22 @@
       if (told.kind === "looked") return this.looked(told);
       if (told.kind === "end") return this.stop(told.why, true);
       if (told.kind === "wrong" && told.sequence !== null) this.land(told.sequence);
-      this.say(told.why);
-      this.troubled = true;
+      this.trouble(told.why);
+      this.send();
+    }
+
+    /** What is shown is not what the camera sees now. */
+    trouble(why) {
+      const [there] = this.section.querySelectorAll(".kit-troubles > *");
+      if (there?.textContent !== why) this.complain(why); // it is read aloud: once
+      this.viewer.classList.add("kit-stale");
+    }
+
+    /** No frame of another camera stays. */
+    clear() {
+      this.canvas.getContext("2d").clearRect(0, 0, this.canvas.width, this.canvas.height);
+      this.viewer.classList.remove("kit-stale");
+      window.kitViewer.redraw(this.viewer, { width: this.canvas.width, height: this.canvas.height, detections: [] });
     }
 
     begin({ viewer, side, bundle: name }) {
@@ -191,6 +205,7 @@
       this.viewer = results.firstElementChild;
       this.viewer.querySelector(".kit-cautions").replaceChildren();
       this.canvas = this.viewer.querySelector("canvas");
+      this.clear();
       this.say(this.theirs ? this.words.waiting : this.words.running);
       this.ready = true;
       this.send();
@@ -204,7 +219,7 @@
 
     /** Whether another frame may leave. The second waits for the first, so it leaves late: when that
      * will be done soon, by what the frames before it took. */
-    get room() {
+    hasRoom() {
       clearTimeout(this.timer);
       if (this.flying.size === 0) return true;
       if (this.flying.size >= IN_FLIGHT) return false;
@@ -216,7 +231,7 @@
     }
 
     send() {
-      if (this.over || !this.ready || this.encoding || this.waiting === null || !this.room) return;
+      if (this.over || !this.ready || this.encoding || this.waiting === null || !this.hasRoom()) return;
       const { video } = this.camera;
       const scale = Math.min(1, this.side / Math.max(video.videoWidth, video.videoHeight));
       if (!Number.isFinite(scale)) return; // no size yet
@@ -286,8 +301,10 @@
       if (canvas.height !== picture.height) canvas.height = picture.height;
       canvas.getContext("2d").drawImage(picture, 0, 0);
       window.kitViewer.redraw(this.viewer, told);
-      if (this.troubled || this.section.querySelector(".kit-status").textContent === this.words.waiting) this.say(this.words.running);
-      this.troubled = false;
+      if (!this.running) this.say(this.words.running);
+      this.running = true;
+      if (this.viewer.classList.contains("kit-stale")) this.complain();
+      this.viewer.classList.remove("kit-stale");
       const now = performance.now();
       for (const text of told.warnings) this.cautions.set(text, now + STAYS);
       if (told.drifted) this.cautions.set(this.words.drifted, Infinity);
@@ -339,7 +356,9 @@
       this.over = true;
       clearInterval(this.clock);
       this.camera?.close();
+      clearTimeout(this.timer);
       this.socket?.close(1000);
+      if (wrong) this.viewer?.classList.add("kit-stale");
       this.buttons(false);
       this.say(wrong ? this.words.stopped : why);
       if (wrong) this.complain(why);

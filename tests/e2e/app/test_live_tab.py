@@ -159,6 +159,24 @@ def test_another_tab_stops_it(served: Any, visit: Visit) -> None:
     assert "out of sight" in page.locator(".kit-live .kit-status").inner_text()
 
 
+def test_a_page_out_of_sight_stops_after_a_while(served: Any, visit: Visit) -> None:
+    page = visit(served)
+    page.clock.install()
+    start(page)
+    watch(page)
+    page.evaluate(
+        """() => {
+          Object.defineProperty(document, "hidden", { get: () => true });
+          document.dispatchEvent(new Event("visibilitychange"));
+        }"""
+    )
+    page.clock.fast_forward(10_000)
+    assert looked_at(served) == 1  # a glance elsewhere
+    page.clock.fast_forward(15_000)
+    until(lambda: looked_at(served) == 0, page)
+    assert not camera_is_on(page)
+
+
 def test_another_detector_goes_on_with_the_same_camera(
     serve: Serve, visit: Visit, bundle: Path, tmp_path: Path
 ) -> None:
@@ -240,6 +258,12 @@ def test_a_camera_of_the_server(serve: Serve, visit: Visit, bundle: Path, site: 
     assert "secret" not in server.log.read_text()
     assert site.opened == 1
     assert not camera_is_on(page)  # the visitor's
+    site.close()
+    page.locator(".kit-live .kit-stale").wait_for(timeout=WITHIN)  # what is shown is old
+    page.locator(".kit-live .kit-warning", has_text="is being tried again").wait_for()
+    site.serve(site.server.server_address[1])
+    page.locator(".kit-live .kit-viewer:not(.kit-stale)").wait_for(timeout=WITHIN)
+    assert page.locator(".kit-troubles .kit-warning").count() == 0
     page.locator(".kit-stop").click()
     until(lambda: site.watching == 0)
     assert not server.temporary

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+pytest.importorskip("anyio", reason="anyio comes with the app")
+
 from kit.app.newest import Newest, Shared, first_of
 from kit.app.seats import NoSeat, Seats
+
+
+def alone(work: Coroutine[Any, Any, None]) -> None:
+    """Run it in an event loop of its own thread: a browser's tests leave one in this."""
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, work).result()
 
 
 @given(st.lists(st.integers(1, 5), min_size=1, max_size=20))
@@ -26,7 +37,7 @@ def test_who_waits_gets_the_last_and_can_tell_how_many_were_missed(bursts: list[
             before, (count, got) = count, await taker
             assert (got, count - before) == (value, burst)
 
-    asyncio.run(run())
+    alone(run())
 
 
 def test_what_was_forgotten_is_given_to_nobody() -> None:
@@ -40,7 +51,7 @@ def test_what_was_forgotten_is_given_to_nobody() -> None:
         newest.put(2)
         assert await waiting == (2, 2)
 
-    asyncio.run(run())
+    alone(run())
 
 
 class Ticks(Shared[int]):
@@ -73,7 +84,7 @@ def test_shared_work_is_done_once_while_anybody_watches_and_again_for_a_newcomer
         while ticks.running:
             await asyncio.sleep(0)
 
-    asyncio.run(run())
+    alone(run())
 
 
 def test_the_first_to_end_stops_the_others_and_its_error_is_raised() -> None:
@@ -89,7 +100,7 @@ def test_the_first_to_end_stops_the_others_and_its_error_is_raised() -> None:
         raise ValueError("no")
 
     with pytest.raises(ValueError, match="no"):
-        asyncio.run(first_of(forever(), fails()))
+        alone(first_of(forever, fails))
     assert ended == ["stopped"]
 
 
