@@ -19,47 +19,29 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import re
 import statistics
-import struct
 import subprocess
 import sys
 import tempfile
 import time
-from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from _camera import chromium, jpegs, write_camera
 from _common import Limit, alone, at_least, finish, parser, write_report
 from _predictors import MODEL, export_ours
+from _visitor import RATE, Visitor, stream
 
 if TYPE_CHECKING:
     from kit.report.page import Cell
 
-SIZE, RATE, IN_FLIGHT, LEAD = 416, 30.0, 2, 0.03
-STARTS_WITHIN, ENDS_WITHIN, LOST = 120.0, 20.0, 30.0  # seconds
+SIZE = 416
+STARTS_WITHIN, ENDS_WITHIN = 120.0, 20.0  # seconds
 UNFAIR, GROWTH, BROWSER = 1.25, 1.05, 0.1
 PICTURES = 60
-
-
-@dataclass
-class Visitor:
-    """What one of them saw.
-
-    Attributes:
-        ages_ms: of each frame that was answered, from its capture to its boxes.
-        camera: frames that the camera gave.
-        errors: messages that were none of these, and connections that broke.
-    """
-
-    ages_ms: list[float] = field(default_factory=list)
-    camera: int = 0
-    errors: list[str] = field(default_factory=list)
 
 
 def main() -> int:
@@ -142,68 +124,6 @@ async def load(
     streams = (stream(*each, address, end) for each in zip(visitors, shifted, strict=True))
     await asyncio.gather(weigh(), *streams)
     return visitors, memory
-
-
-async def stream(visitor: Visitor, frames: Sequence[bytes], address: str, end: float) -> None:
-    """One camera, until the end."""
-    from websockets.asyncio.client import connect
-    from websockets.exceptions import WebSocketException
-
-    flying: dict[int, float] = {}
-    spent: deque[float] = deque([0.0], maxlen=20)
-    news, answered = asyncio.Event(), 0.0
-
-    def early() -> float:
-        """Seconds until another frame should leave."""
-        if not flying:
-            return 0.0
-        if len(flying) >= IN_FLIGHT:
-            return LOST
-        begun = max(answered, *flying.values())
-        return begun + statistics.median(spent) - LEAD - time.monotonic()
-
-    async def hear(socket: Any) -> None:
-        nonlocal answered
-        while True:
-            told = json.loads(await asyncio.wait_for(socket.recv(), LOST))
-            if told["kind"] != "looked":
-                visitor.errors.append(told.get("why", told["kind"]))
-            number = told.get("sequence")
-            answered = time.monotonic()
-            if number in flying and told["kind"] == "looked":
-                spent.append(sum(told["stages_ms"].values()) / 1000)
-                visitor.ages_ms.append(1000 * (time.monotonic() - flying[number]))
-            for each in [each for each in flying if number is not None and each <= number]:
-                del flying[each]
-            news.set()
-
-    async def send(socket: Any) -> None:
-        began, sequence, last = time.monotonic(), 0, 0.0
-        while (now := time.monotonic()) < end:
-            visitor.camera = int((now - began) * RATE) + 1
-            captured = began + (visitor.camera - 1) / RATE  # the newest frame by now
-            if early() <= 0 and captured > last:
-                sequence, last = sequence + 1, captured
-                flying[sequence] = captured
-                file = frames[visitor.camera // 4 % len(frames)]
-                await socket.send(struct.pack(">I", sequence) + file)
-            news.clear()
-            pause = max(early(), captured + 1 / RATE - time.monotonic(), 0)
-            with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(news.wait(), min(pause, max(end - now, 0)))
-
-    try:
-        async with connect(address, compression=None, max_size=None) as socket:
-            ready = json.loads(await socket.recv())
-            if ready["kind"] != "ready":
-                visitor.errors.append(ready["why"])
-                return
-            hearing = asyncio.create_task(hear(socket))
-            await send(socket)
-            hearing.cancel()
-            await asyncio.gather(hearing, return_exceptions=True)
-    except (OSError, WebSocketException, asyncio.TimeoutError) as error:
-        visitor.errors.append(f"{type(error).__name__}: {error}")
 
 
 def in_browser(url: str, camera: Path, seconds: int) -> dict[str, float] | None:

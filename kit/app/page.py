@@ -9,7 +9,7 @@ from kit.app import live_tab, picture_tab
 from kit.app import strings as say
 from kit.app.desk import Desk
 
-SCRIPTS = ("viewer.js", "intake.js", "live.js")
+SCRIPTS = ("viewer.js", "intake.js", "camera.js", "live.js")
 FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "sans-serif"]
 MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
 

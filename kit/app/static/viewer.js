@@ -109,6 +109,7 @@
 
   /** Put the boxes of another frame in place of those shown, best on top. */
   function redraw(viewer, { width, height, detections }) {
+    setUp(viewer);
     const { colours } = JSON.parse(viewer.dataset.kit);
     const svg = viewer.querySelector(".kit-stage svg");
     svg.setAttribute("viewBox", `0 0 ${width} ${height}`);

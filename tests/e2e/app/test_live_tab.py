@@ -103,7 +103,9 @@ def test_slider_and_classes_hold_for_the_frames_that_follow(served: Any, visit: 
     before = frames(page)
     until(lambda: frames(page) > before + 3, page)
     assert page.locator(".kit-live .kit-box:not([hidden])").count() == 0
+    assert page.locator(".kit-live .kit-at").inner_text() == "1.00"
     page.locator(".kit-live .kit-reset").click()
+    assert page.locator(".kit-live .kit-at").inner_text() == "0.25"  # the bundle's own
     page.locator('.kit-live [data-class="0"]').uncheck()
     before = frames(page)
     until(lambda: frames(page) > before + 3, page)
