@@ -117,9 +117,11 @@ def decode_picture(
     return _upright(_to_bgr(_to_uint8(np.asarray(pixels), bit_depth, where)), orientation)
 
 
-def encode_picture(picture: Picture, suffix: str = ".jpg") -> bytes:
-    """Encode without any metadata. ``suffix`` is one of :data:`SUFFIXES`."""
-    done, data = cv2.imencode(suffix, picture)
+def encode_picture(picture: Picture, suffix: str = ".jpg", *, quality: int | None = None) -> bytes:
+    """Encode without any metadata. ``suffix`` is one of :data:`SUFFIXES`; ``quality`` of a JPEG is
+    0 to 100, None takes OpenCV's own."""
+    options = [] if quality is None else [cv2.IMWRITE_JPEG_QUALITY, quality]
+    done, data = cv2.imencode(suffix, picture, options)
     if not done:
         raise DataError(f"can't encode a picture as {suffix}")
     return data.tobytes()

@@ -8,6 +8,7 @@ from kit.app.audit import Audit
 from kit.app.feedback import Feedback
 from kit.app.findings import Shown, counts_of
 from kit.app.looked import Looked, Memory
+from kit.app.seats import Seats
 from kit.app.settings import Settings
 from kit.app.shelf import Shelf
 
@@ -26,6 +27,7 @@ class Desk:
     memory: Memory[Looked] = field(default_factory=Memory)
     audit: Audit = field(default_factory=Audit)
     feedback: Feedback | None = None
+    seats: Seats = field(default_factory=Seats)
 
     def seen(self, looked: Looked) -> Looked:
         """Write down that it was looked at, then keep it for its visitor; to be called before

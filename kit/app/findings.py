@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from kit import __version__
 from kit.app import strings as say
 from kit.app.looked import Looked
+from kit.app.viewer import cautions
 from kit.pixels import encode_picture
 from kit.report.draw import draw
 from kit.report.html import render_html
@@ -90,10 +91,7 @@ def as_csv(looked: Looked, shown: Shown) -> str:
 def as_page(looked: Looked, shown: Shown) -> str:
     """One page to print and to sign."""
     card, found = looked.served.bundle.card, shown.of(looked)
-    watched = looked.result.watched
-    cautions = [say.UNLIKE] if watched is not None and watched.unlike else []
-    if watched is not None and watched.complaints:
-        cautions.append(say.COMPLAINT.format(complaints=", ".join(watched.complaints)))
+    cautioned = cautions(looked.result.watched)
     least = _least(looked, shown)
     rule = say.PRINT_SCORES if shown.threshold is not None else say.PRINT_OPERATING
     spoken = f"{least[0]:.2f}" if len(set(least)) == 1 else say.BY_CLASS
@@ -110,7 +108,7 @@ def as_page(looked: Looked, shown: Shown) -> str:
         say.PRINT_TITLE,
         say.RESEARCH_ONLY,
         [
-            *([Text("", cautions)] if cautions else []),
+            *([Text("", cautioned)] if cautioned else []),
             Pictures("", [Figure(drawn(looked, shown))]),
             Table(say.PRINT_PLACES, (say.FINDINGS_CLASS, "n"), counts),
             Facts(say.PRINT_FACTS, facts),

@@ -5,11 +5,19 @@ from __future__ import annotations
 import gradio as gr
 from markupsafe import Markup
 
-from kit.app import compare_tab, picture_tab, video_tab, worth_tab
+from kit.app import compare_tab, live_tab, picture_tab, video_tab, worth_tab
 from kit.app import strings as say
 from kit.app.desk import Desk
 
-SCRIPTS = ("viewer.js", "intake.js", "video.js", "compare.js", "worth.js")
+SCRIPTS = (
+    "viewer.js",
+    "intake.js",
+    "camera.js",
+    "live.js",
+    "video.js",
+    "compare.js",
+    "worth.js",
+)
 EDITOR = "edit.js"
 FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "sans-serif"]
 MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
@@ -23,6 +31,8 @@ def build(desk: Desk) -> gr.Blocks:
         with gr.Tabs():
             with gr.Tab(say.PICTURE, id="picture"):
                 picture_tab.build(desk)
+            with gr.Tab(say.LIVE, id="live"):
+                live_tab.build(desk)
             with gr.Tab(say.VIDEO, id="video"):
                 video_tab.build(desk)
             with gr.Tab(say.COMPARE, id="compare"):

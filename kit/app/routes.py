@@ -37,7 +37,7 @@ def routes(desk: Desk) -> APIRouter:
 
     @router.get("/readyz")
     def ready() -> dict[str, object]:
-        return {"status": "ready", "bundles": list(desk.shelf)}
+        return {"status": "ready", "bundles": list(desk.shelf), "live": desk.seats.taken}
 
     @router.get("/kit/static/{name}")
     def static(name: str) -> Response:

@@ -66,6 +66,7 @@ def _run(desk: Desk, listening: socket.socket) -> None:
         ssl_certfile=settings.certfile,
         ssl_keyfile=settings.keyfile,
         ws_max_size=settings.picture_mb * 1_000_000,
+        ws_per_message_deflate=False,  # frames are compressed already
         timeout_graceful_shutdown=3,
         server_header=False,
     )
@@ -78,7 +79,7 @@ def make(desk: Desk) -> Guard:
     from fastapi import FastAPI, Request
     from fastapi.responses import JSONResponse
 
-    from kit.app import compare_routes, feedback_routes, page, video_routes
+    from kit.app import compare_routes, feedback_routes, live, page, video_routes
     from kit.app.routes import routes
 
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
@@ -89,7 +90,8 @@ def make(desk: Desk) -> Guard:
         wrong = 422 if isinstance(error, UsageError) else 500
         return JSONResponse({"detail": f"{error.what}."}, wrong)
 
-    for each in (routes, video_routes.routes, compare_routes.routes, feedback_routes.routes):
+    rooms = (live, video_routes, compare_routes, feedback_routes)
+    for each in (routes, *(room.routes for room in rooms)):
         app.include_router(each(desk))
     gr.mount_gradio_app(
         app,

@@ -7,6 +7,8 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from kit.errors import UsageError
+from kit.runtime.capture import SCHEMES, scheme, shown
+from kit.runtime.stream import is_live
 
 LOOPBACK = "127.0.0.1"
 
@@ -61,6 +63,13 @@ class Settings:
         for file in (self.auth_file, self.certfile, self.keyfile):
             if file is not None and not file.is_file():
                 raise UsageError("there is no such file", where=file)
+        for camera in self.cameras:
+            if not is_live(camera) or scheme(camera) not in (None, *SCHEMES):
+                raise UsageError(
+                    "neither a camera nor an address of one",
+                    where=shown(camera),
+                    fix="0, /dev/video0, or an address: rtsp://, rtsps://, http:// or https://",
+                )
 
     @property
     def secure(self) -> bool:

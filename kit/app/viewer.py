@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from kit.app import strings as say
 from kit.app.looked import Looked
+from kit.app.shelf import Served
 from kit.pixels import encode_picture
 from kit.report.draw import colour_of
 from kit.types import Detections, Picture, Watched
@@ -20,7 +21,7 @@ from kit.types import Detections, Picture, Watched
 LONGEST_SIDE = 2048
 """Pixels of the picture as shown; downloads have all of them."""
 
-_QUALITY = 92
+_MOST_CLASSES = 12  # that are all offered; of more only those that are seen
 _MOST_ROWS = 300  # of the table; the downloads have all
 
 
@@ -37,17 +38,12 @@ def viewer(looked: Looked, title: str = "", extra: Markup | str = "") -> Markup:
         extra: HTML below the controls, e.g. of an editor.
     """
     card, found = looked.served.bundle.card, looked.result.detections
-    setup = {
-        "id": looked.id,
-        "thresholds": [round(value, 6) for value in card.thresholds],
-        "floor": looked.served.floor,
-    }
     return Markup(
         '<figure class="kit-viewer" data-kit="{setup}" data-count="{count}">{heading}{warnings}'
         '<div class="kit-split"><div>{stage}</div><div class="kit-side">{controls}{extra}{table}'
         "{foot}</div></div></figure>"
     ).format(
-        setup=json.dumps(setup),
+        setup=_setup(looked.served, id=looked.id),
         count=len(found),
         heading=Markup("<h3>{}</h3>").format(title) if title else "",
         warnings=warnings(looked.result.watched),
@@ -59,15 +55,54 @@ def viewer(looked: Looked, title: str = "", extra: Markup | str = "") -> Markup:
     )
 
 
-def warnings(watched: Watched | None) -> Markup:
-    """What the watch says, beside the picture."""
+def frames_viewer(served: Served) -> Markup:
+    """The same for a camera: frames, boxes and numbers are put in as they come
+    (``static/live.js``)."""
+    card = served.bundle.card
+    setup = _setup(
+        served, classes=card.classes, colours=[colour(label) for label in range(len(card.classes))]
+    )
+    numbers = Markup("").join(
+        Markup('<div><dt>{}</dt><dd data-number="{}">\N{EN DASH}</dd></div>').format(text, name)
+        for name, text in say.LIVE_NUMBERS.items()
+    )
+    return Markup(
+        '<figure class="kit-viewer" data-kit="{setup}" data-stages="{stages}" data-time="{time}">'
+        '<div class="kit-split"><div><div class="kit-stage" data-side="">'
+        '<canvas width="4" height="3" role="img" aria-label="{alt}"></canvas><svg preserveAspectRatio="none" aria-hidden="true"></svg>'
+        '<span class="kit-tip" hidden></span></div><div class="kit-cautions"></div></div>'
+        '<div class="kit-side"><dl class="kit-numbers">{numbers}</dl>{controls}'
+        '<p class="kit-times" data-number="stages"></p></div></div></figure>'
+    ).format(
+        setup=setup,
+        stages=json.dumps(say.STAGES),
+        time=say.TIME,
+        alt=say.LIVE_ALT,
+        numbers=numbers,
+        controls=controls(None, card.classes, card.thresholds, served.floor),
+    )
+
+
+def _setup(served: Served, **more: object) -> str:
+    """What the scripts know of a viewer."""
+    thresholds = [round(value, 6) for value in served.bundle.card.thresholds]
+    return json.dumps({"thresholds": thresholds, "floor": served.floor, **more})
+
+
+def cautions(watched: Watched | None) -> list[str]:
+    """What the watch says of a picture, in words."""
     if watched is None:
-        return Markup()
+        return []
     told = [say.UNLIKE] if watched.unlike else []
     if watched.complaints:
         told.append(say.COMPLAINT.format(complaints=", ".join(watched.complaints)))
+    return told
+
+
+def warnings(watched: Watched | None) -> Markup:
+    """What the watch says, beside the picture."""
     line = Markup('<p class="kit-warning" role="alert">{}</p>')
-    return Markup("").join(line.format(each) for each in told)
+    return Markup("").join(line.format(each) for each in cautions(watched))
 
 
 def stage(
@@ -133,30 +168,36 @@ def _box(
 
 
 def controls(
-    found: Detections,
+    found: Detections | None,
     classes: Sequence[str],
     thresholds: Sequence[float],
     floor: float,
     sides: Sequence[str] = ("",),
 ) -> Markup:
-    """Slider and classes; they act on all pictures of their viewer.
+    """Slider, operating point, names, and classes with their counts; they act on all pictures of
+    their viewer.
 
     Args:
-        found: boxes of all pictures; of many classes, those without a box are left out.
+        found: boxes of all pictures; of many classes only theirs are offered. None where they are
+            still to come.
         thresholds: operating points, marked on the slider where they are all the same.
         sides: letters of the pictures; each is counted.
     """
-    counts = np.bincount(found.labels, minlength=len(classes))
-    shown = [label for label in range(len(classes)) if counts[label] or len(classes) <= 12]
+    few = len(classes) <= _MOST_CLASSES
+    present = set(range(len(classes))) if few or found is None else set(found.labels.tolist())
     boxes = Markup("").join(
         Markup(
-            '<label class="kit-class"><input type="checkbox" checked data-class="{label}">'
+            '<label class="kit-class"{unseen}><input type="checkbox" checked data-class="{label}">'
             '<span class="kit-swatch" style="background:{colour}"></span>{name} '
             "{counts}</label>"
         ).format(
-            label=label, colour=colour(label), name=classes[label], counts=_counts(sides, label)
+            unseen=Markup("") if few or found is not None else Markup(" hidden"),
+            label=label,
+            colour=colour(label),
+            name=classes[label],
+            counts=_counts(sides, label),
         )
-        for label in shown
+        for label in sorted(present)
     )
     low, high = min(thresholds), max(thresholds)
     spoken = f"{low:.2f}" if low == high else say.BY_CLASS

@@ -2,6 +2,7 @@
 
     kit serve runs/bccd-onnx
     kit serve runs/fp32 runs/int8 --port 8080
+    kit serve runs/bccd-onnx --camera 0 --camera rtsp://user:password@10.0.0.5/stream
     kit serve runs/bccd-onnx --host 0.0.0.0 --auth-file users --certfile cert.pem --keyfile key.pem
 
 Without a bundle it serves the one that `make quickstart` made. It listens to this machine alone
@@ -54,6 +55,16 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--audit", type=Path, metavar="FILE", help="log every look, see `kit audit verify`"
     )
+    parser.add_argument(
+        "--camera",
+        action="append",
+        default=[],
+        metavar="SOURCE",
+        help="of this machine, for visitors to watch: 0, /dev/video0, rtsp://...; again for more",
+    )
+    parser.add_argument(
+        "--visitors", type=positive, default=16, metavar="N", help="live cameras at once (16)"
+    )
     parser.add_argument("--backend", default="auto", help="one of `kit list backends`")
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda or cuda:1")
     add_key(parser)
@@ -79,6 +90,8 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
         picture_mb=args.picture_mb,
         clip_mb=args.clip_mb,
         clip_seconds=args.clip_seconds,
+        cameras=tuple(args.camera),
+        visitors=args.visitors,
     )
     serve(settings, out)
     return {}

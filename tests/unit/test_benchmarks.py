@@ -263,3 +263,10 @@ def test_both_sides_read_one_folder(load: Any, data: Path, tmp_path: Path) -> No
     assert pictures == {"train": 3, "valid": 3, "test": 3}
     assert (folder / "data.yaml").is_file()
     assert len(list((folder / "train" / "labels").glob("*.txt"))) == 3
+
+
+def test_who_gets_nothing_is_treated_unfairly(load: Any) -> None:
+    fairness = load("app_load").fairness
+    assert fairness([2.0, 4.0, 3.0]) == 2
+    assert fairness([5.0]) == 1
+    assert fairness([5.0, 0.0]) == float("inf")

@@ -40,6 +40,7 @@
     if (none) none.hidden = rows > 0;
     for (const output of all(viewer, "[data-count-of]")) {
       output.value = counts[`${output.dataset.countIn}:${output.dataset.countOf}`] ?? 0;
+      if (output.value !== "0") output.closest("label").hidden = false; // one of many, seen at last
     }
     const at = viewer.querySelector(".kit-at");
     if (at) at.value = score === null ? at.dataset.own : score.toFixed(2);
@@ -94,6 +95,41 @@
     }
   }
 
+  const SVG = "http://www.w3.org/2000/svg";
+
+  function element(tag, attributes) {
+    const made = document.createElementNS(SVG, tag);
+    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+    return made;
+  }
+
+  /** A box of JSON as the server draws it (viewer.py). */
+  function drawn({ class: title, label, score, xyxy: [left, top, right, bottom] }, index, colours) {
+    const group = element("g", { class: "kit-box" });
+    Object.assign(group.dataset, { box: index, label, score: score.toFixed(4), name: title });
+    const shape = { x: left, y: top, width: Math.max(0, right - left), height: Math.max(0, bottom - top) };
+    group.append(
+      element("rect", { class: "kit-rim", ...shape }),
+      element("rect", { class: "kit-line", stroke: colours[label], ...shape }),
+    );
+    return group;
+  }
+
+  /** Put the boxes of another frame in place of those shown, best on top. */
+  function redraw(viewer, { width, height, detections }) {
+    setUp(viewer);
+    const { colours } = JSON.parse(viewer.dataset.kit);
+    const svg = viewer.querySelector(".kit-stage svg");
+    svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    svg.replaceChildren(...detections.map((box, index) => drawn(box, index, colours)).reverse());
+    changed(viewer);
+    const under = viewer.kitPointer && document.elementFromPoint(...viewer.kitPointer);
+    const box = under && viewer.contains(under) ? under.closest(".kit-box") : null;
+    name(viewer, box ? [box] : []);
+  }
+
+  window.kitViewer = { redraw };
+
   const viewerOf = (event) => (event.target instanceof Element ? event.target.closest(".kit-viewer") : null);
 
   function changed(viewer) {
@@ -115,6 +151,11 @@
     delete slider.dataset.moved;
     slider.value = slider.defaultValue;
     changed(viewer);
+  });
+
+  document.addEventListener("pointermove", (event) => {
+    const viewer = viewerOf(event);
+    if (viewer) viewer.kitPointer = [event.clientX, event.clientY];
   });
 
   for (const kind of ["mouseover", "focusin"]) {

@@ -14,11 +14,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import numpy as np
 import pytest
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -28,6 +31,9 @@ from doubles.graph import whole_picture_graph  # noqa: E402
 
 from kit.bundle import BundleCard, save_bundle  # noqa: E402
 from kit.cards import Input  # noqa: E402
+from kit.data.source import open_source  # noqa: E402
+from kit.errors import KitError  # noqa: E402
+from kit.pixels import encode_picture, read_picture  # noqa: E402
 
 STARTS_WITHIN = 60.0
 
@@ -106,14 +112,22 @@ def served(serve: Serve, bundle: Path) -> Server:
 
 
 @pytest.fixture(scope="session")
-def chromium() -> Iterator[Any]:
-    """The browser; ``KIT_FAKE_CAMERA`` names a file its camera shows."""
+def camera_film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the browser's camera shows, again and again, 30 frames a second: blood smears where
+    ``KIT_DATA`` has them, else grey pictures, each brighter than the one before."""
+    path = tmp_path_factory.mktemp("camera") / "camera.mjpeg"
+    path.write_bytes(b"".join(jpeg for jpeg in _frames() for _ in range(4)))
+    return path
+
+
+@pytest.fixture(scope="session")
+def chromium(camera_film: Path) -> Iterator[Any]:
+    """The browser, and its camera."""
     path = shutil.which("chromium") or shutil.which("google-chrome")
     if path is None:
         pytest.skip("there is no Chromium (apt install chromium)")
     flags = ["--no-sandbox", "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
-    if camera := os.environ.get("KIT_FAKE_CAMERA"):
-        flags.append(f"--use-file-for-fake-video-capture={camera}")
+    flags.append(f"--use-file-for-fake-video-capture={camera_film}")
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=path, args=flags)
         yield browser
@@ -155,6 +169,18 @@ def visit(chromium: Any) -> Iterator[Callable[..., Any]]:
         context.close()
     assert not strangers, "the page asked somebody else"
     assert not complaints, "the browser complained"
+
+
+def _frames() -> Iterator[bytes]:
+    pictures = [np.full((480, 640, 3), 40 + 8 * step, np.uint8) for step in range(20)]
+    if os.environ.get("KIT_DATA"):
+        with suppress(KitError):  # other data may be there, and not these
+            dataset = open_source("bccd")
+            read = (read_picture(dataset.path(index)) for index in range(len(dataset)))
+            smears = (picture for picture in read if picture.shape == pictures[0].shape)
+            pictures = list(islice(smears, 20)) or pictures
+    for picture in pictures:
+        yield encode_picture(picture, ".jpg", quality=90)
 
 
 def _address(process: subprocess.Popen[bytes], log: Path) -> str:

@@ -57,7 +57,7 @@ def test_the_film_plays_and_seeks(served: Any, visit: Visit, clip: Path) -> None
     assert film.evaluate(shade.replace("SECOND", "3.5")) > 200
     assert film.evaluate(shade.replace("SECOND", "0.5")) < 60
     # a click in the middle between the axes goes to the middle of the film
-    page.locator(".kit-drawing").scroll_into_view_if_needed()
+    page.locator(".kit-drawn").scroll_into_view_if_needed()
     area = page.evaluate(
         "(({x, y, width, height}) => [x + width / 2, y + height / 2])"
         "(document.querySelector('#kit-time').getBoundingClientRect())"

@@ -5,21 +5,17 @@ from __future__ import annotations
 import socket
 import ssl
 import subprocess
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
-import cv2
 import numpy as np
 import pytest
+from doubles.site import Site
 
 from kit.errors import DataError
 from kit.report.film import VideoWriter
@@ -46,67 +42,6 @@ def taken(live: Live, frames: int, reconnects: int = 0) -> list[Frame]:
 
 
 # HTTP
-
-
-@dataclass
-class Site:
-    """Pictures in multipart/x-mixed-replace below /camera, and a video file at /film.mp4."""
-
-    film: Path
-    server: Any = None
-    gone: threading.Event | None = None
-
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_address[1]}"
-
-    def serve(self, port: int = 0) -> None:
-        self.gone = threading.Event()
-        self.server = ThreadingHTTPServer(("127.0.0.1", port), self.handler(self.gone))
-        self.server.daemon_threads = True
-        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
-
-    def close(self) -> None:
-        assert self.gone is not None
-        self.gone.set()
-        self.server.shutdown()
-        self.server.server_close()
-
-    def handler(self, gone: threading.Event) -> Any:
-        film = self.film
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                if self.path.startswith("/film.mp4"):
-                    self.send_response(200)
-                    self.send_header("Content-Length", str(film.stat().st_size))
-                    self.end_headers()
-                    self.wfile.write(film.read_bytes())
-                elif self.path.startswith("/camera"):
-                    self.send_response(200)
-                    kind = "multipart/x-mixed-replace; boundary=next"
-                    self.send_header("Content-Type", kind)
-                    self.end_headers()
-                    self.pictures()
-                else:
-                    self.send_error(404)
-
-            def pictures(self) -> None:
-                number = 0
-                while not gone.wait(0.02):
-                    picture = np.full((48, 64, 3), number % 256, np.uint8)
-                    data = cv2.imencode(".jpg", picture)[1].tobytes()
-                    head = f"--next\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}"
-                    try:
-                        self.wfile.write(f"{head}\r\n\r\n".encode() + data + b"\r\n")
-                    except OSError:
-                        return
-                    number += 1
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        return Handler
 
 
 @pytest.fixture
