@@ -13,6 +13,7 @@ from threading import Condition, Thread
 from typing import Any, Literal
 
 from kit.app import strings as say
+from kit.app.audit import Audit
 from kit.app.looked import Memory
 from kit.app.shelf import Served
 from kit.app.video import Clip, look_through
@@ -84,10 +85,11 @@ class Clips:
 
     Args:
         most_seconds: longer clips are refused.
+        audit: told of each clip before anything of it is shown.
     """
 
-    def __init__(self, most_seconds: float) -> None:
-        self._most_seconds = most_seconds
+    def __init__(self, most_seconds: float, audit: Audit | None = None) -> None:
+        self._most_seconds, self._audit = most_seconds, audit or Audit()
         self._changed = Condition()
         self._active: dict[str, Job] = {}  # in the order they came
         self._receiving = 0
@@ -179,7 +181,7 @@ class Clips:
                 del self._active[job.id]
 
     def _look(self, job: Job) -> Clip | None:
-        return look_through(
+        clip = look_through(
             job.path,
             job.sha256,
             job.served,
@@ -187,6 +189,18 @@ class Clips:
             stop=lambda: job.left,
             told=job.tell,
         )
+        if clip is not None:
+            most = clip.counts.max(axis=0, initial=0).tolist()
+            self._audit.write(
+                "video",
+                user=job.user,
+                bundle_sha256=job.served.bundle.sha256,
+                picture_sha256=job.sha256,
+                threshold=job.served.threshold,
+                counts=dict(zip(job.served.bundle.card.classes, most, strict=True)),
+                frames=len(clip.rows),
+            )
+        return clip
 
     def _next(self) -> Job | None:
         with self._changed:

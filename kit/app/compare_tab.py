@@ -44,8 +44,10 @@ def _intake(desk: Desk) -> Markup:
 
 def _select(desk: Desk, place: int) -> Markup:
     options = Markup("").join(
-        Markup("<option{}>{}</option>").format(Markup(" selected") if number == place else "", name)
-        for number, name in enumerate(desk.shelf)
+        Markup('<option value="{}"{}>{}</option>').format(
+            name, Markup(" selected") if number == place else "", served.title
+        )
+        for number, (name, served) in enumerate(desk.shelf.items())
     )
     return Markup('<label><strong>{}</strong> <select name="{}">{}</select></label>').format(
         say.COMPARE_LETTERS[place], ("first", "second")[place], options

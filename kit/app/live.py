@@ -3,13 +3,18 @@
 
 from __future__ import annotations
 
+import time
+from functools import partial
+
 from fastapi import APIRouter, WebSocket
+from fastapi.concurrency import run_in_threadpool
 from starlette.websockets import WebSocketDisconnect
 
 from kit.app import strings as say
 from kit.app.cameras import Cameras
 from kit.app.desk import Desk
 from kit.app.frames import side_of
+from kit.app.guard import user_of
 from kit.app.seats import NoSeat
 from kit.app.shelf import Served
 from kit.app.viewer import frames_viewer
@@ -56,10 +61,31 @@ async def _visit(desk: Desk, cameras: Cameras, socket: WebSocket) -> None:
                 "viewer": frames_viewer(served),
             }
         )
+        visit: OwnCamera | ServersCamera
         if camera:
-            await ServersCamera(socket, cameras.view(int(camera), served)).run()
+            visit = ServersCamera(socket, cameras.view(int(camera), served))
         else:
-            await OwnCamera(socket, served).run()
+            visit = OwnCamera(socket, served)
+        await _logged(desk, served, socket, visit)
+
+
+async def _logged(
+    desk: Desk, served: Served, socket: WebSocket, visit: OwnCamera | ServersCamera
+) -> None:
+    """Run it between two lines of the audit log."""
+    write = partial(
+        desk.audit.write,
+        user=user_of(socket),
+        bundle_sha256=served.bundle.sha256,
+        threshold=served.threshold,
+    )
+    await run_in_threadpool(write, "live start")
+    began = time.monotonic()
+    try:
+        await visit.run()
+    finally:
+        seconds = round(time.monotonic() - began, 3)
+        write("live end", frames=visit.frames, seconds=seconds)  # also while it is cancelled
 
 
 async def _part(socket: WebSocket, end: Ended) -> None:

@@ -27,7 +27,7 @@ from kit.app.video_page import as_json, seen
 
 def routes(desk: Desk) -> APIRouter:
     """All of them; what they work on is stopped with the server."""
-    clips = Clips(desk.settings.clip_seconds)
+    clips = Clips(desk.settings.clip_seconds, desk.audit)
 
     @asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[None]:

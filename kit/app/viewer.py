@@ -69,7 +69,8 @@ def frames_viewer(served: Served) -> Markup:
     return Markup(
         '<figure class="kit-viewer" data-kit="{setup}" data-stages="{stages}" data-time="{time}">'
         '<div class="kit-split"><div><div class="kit-stage" data-side="">'
-        '<canvas width="4" height="3" role="img" aria-label="{alt}"></canvas><svg preserveAspectRatio="none" aria-hidden="true"></svg>'
+        '<canvas width="4" height="3" role="img" aria-label="{alt}"></canvas>'
+        '<svg preserveAspectRatio="none" aria-hidden="true"></svg>'
         '<span class="kit-tip" hidden></span></div><div class="kit-cautions"></div></div>'
         '<div class="kit-side"><dl class="kit-numbers">{numbers}</dl>{controls}'
         '<p class="kit-times" data-number="stages"></p></div></div></figure>'

@@ -40,10 +40,15 @@ class Ended(Exception):
 
 
 class Visit:
-    """What both kinds share: messages that come, and patience with those that are wrong."""
+    """What both kinds share: messages that come, and patience with those that are wrong.
+
+    Attributes:
+        frames: looked at, or shown, so far.
+    """
 
     def __init__(self, socket: WebSocket) -> None:
         self._socket, self._wrong = socket, 0
+        self.frames = 0
 
     async def _received(self, patient: bool = False) -> bytes | None:
         """The next message's bytes, empty where it is text; None after the last.
@@ -123,6 +128,7 @@ class OwnCamera(Visit):
                 continue
             self._wrong = 0
             looked = await look(self._served, picture, decode=decode_ms)
+            self.frames += 1
             drifted = drifting.add(looked.result)
             await self._socket.send_json(
                 told(self._served, looked, sequence=sequence, dropped=dropped, drifted=drifted)
@@ -167,7 +173,7 @@ class ServersCamera(Visit):
             self._room.release()
 
     async def _show(self, news: Newest[Any]) -> None:
-        count, sequence = news.count, 0
+        count = news.count
         while True:
             await self._room.acquire()
             count, seen = await news.after(count)
@@ -175,7 +181,7 @@ class ServersCamera(Visit):
                 await self._socket.send_json({"kind": "trouble", "why": seen.why})
                 self._room.release()
                 continue
-            sequence += 1
-            self._out[sequence] = seen.frame.decoded
-            facts = {**seen.told, "sequence": sequence, "age_ms": self._age}
+            self.frames += 1
+            self._out[self.frames] = seen.frame.decoded
+            facts = {**seen.told, "sequence": self.frames, "age_ms": self._age}
             await self._socket.send_bytes(joined(facts, seen.jpeg))

@@ -63,7 +63,7 @@ def looked(
     least = tuple(thresholds or [0.3] * len(classes))
     card = SimpleNamespace(classes=tuple(classes), thresholds=least, name="a bundle")
     served: Any = SimpleNamespace(
-        bundle=SimpleNamespace(card=card, sha256="f" * 64), name="<b>", floor=0.05
+        bundle=SimpleNamespace(card=card, sha256="f" * 64), name="<b>", title="<b>", floor=0.05
     )
     detections = Detections(np.reshape(boxes, (-1, 4)), scores, labels)
     picture = np.zeros((20, 20, 3), np.uint8)
@@ -156,7 +156,7 @@ def test_routes(client: TestClient, desk: Desk, png: bytes) -> None:
     assert "B alone shows 1" in client.get(f"{home}/differences?threshold=0.7").text
     before = len(desk.memory)
     again = client.post(home, params={"first": "brighter", "second": "whole"})
-    assert "<strong>A</strong> brighter" in again.text
+    assert "<strong>A</strong> whole picture, fp32 (brighter)" in again.text
     assert len(desk.memory) == before + 1  # one of the two had looked already
 
 
