@@ -146,7 +146,7 @@ def _facts(clip: Clip) -> str:
     return say.VIDEO_FACTS.format(
         frames=done.frames,
         seconds=spoken(clip.seconds),
-        bundle=clip.served.name,
+        bundle=clip.served.title,
         spent=spoken(done.seconds),
         rate=f"{rate:.1f}",
     )
