@@ -5,7 +5,7 @@ from __future__ import annotations
 import gradio as gr
 from markupsafe import Markup
 
-from kit.app import picture_tab
+from kit.app import api, picture_tab
 from kit.app import strings as say
 from kit.app.desk import Desk
 
@@ -21,6 +21,7 @@ def build(desk: Desk) -> gr.Blocks:
         gr.HTML(_head(desk), apply_default_css=False)
         with gr.Tabs(), gr.Tab(say.PICTURE, id="picture"):
             picture_tab.build(desk)
+        api.build(desk)
     page.queue(max_size=64, default_concurrency_limit=8)
     return page
 
@@ -42,7 +43,7 @@ def _head(desk: Desk) -> Markup:
     return Markup(
         '<header class="kit-head"><h1>{title}</h1><p class="kit-research">{research}</p>'
         '<label{alone}>{bundle} <select class="kit-bundle">{choices}</select></label>'
-        "<p>{licence}</p></header>"
+        "<p>{licence}</p>{leave}</header>"
     ).format(
         title=say.TITLE,
         research=say.RESEARCH_ONLY,
@@ -50,4 +51,10 @@ def _head(desk: Desk) -> Markup:
         bundle=say.BUNDLE,
         choices=choices,
         licence=say.LICENCE.format(licence=", ".join(licences)),
+        leave="" if desk.access is None else _leave(),
     )
+
+
+def _leave() -> Markup:
+    button = '<form class="kit-leave" method="post" action="/logout"><button>{}</button></form>'
+    return Markup(button).format(say.LOGIN_LEAVE)

@@ -5,14 +5,19 @@ from __future__ import annotations
 import errno
 import socket
 from pathlib import Path
+from threading import Event, Thread
 
+from kit.app.access import Access
 from kit.app.desk import Desk
-from kit.app.guard import Guard
+from kit.app.guard import Guard, user_of
 from kit.app.offline import in_memory, seal
 from kit.app.settings import LOOPBACK, Settings
 from kit.app.shelf import Shelf
+from kit.app.tls import check_certificate
 from kit.errors import KitError, MissingPackage, RunFailed, UsageError
 from kit.progress import SILENT, Progress
+
+_FORGETS_EVERY = 30.0  # seconds
 
 
 def serve(settings: Settings, progress: Progress = SILENT) -> None:
@@ -21,25 +26,31 @@ def serve(settings: Settings, progress: Progress = SILENT) -> None:
     Raises:
         BundleError: a bundle can't be served.
         MissingPackage: Gradio is not installed.
-        UsageError: the address can't be listened on.
+        UsageError: the address can't be listened on, or the certificate or the list of users has a
+            fault.
     """
     folder = seal()
     try:
         import gradio  # noqa: F401 - late: it reads the switches when it is imported
     except ModuleNotFoundError as error:
         raise MissingPackage(error.name or "gradio", "app") from error
-    desk = Desk(settings, Shelf.open(settings))
-    listening = _listen(settings)
+    if settings.certfile and settings.keyfile:
+        check_certificate(settings.certfile, settings.keyfile)
+    access = None if settings.auth_file is None else Access(settings.auth_file, progress)
+    listening = _listen(settings)  # the port is ours before the long work; nobody is let in yet
+    desk = Desk(settings, Shelf.open(settings), access=access)
+    app = make(desk)
+    listening.listen(128)  # who comes before the loop runs waits in line
     _tell(settings, listening, folder, progress)
-    _run(desk, listening)
+    _run(app, desk, listening)
 
 
-def _run(desk: Desk, listening: socket.socket) -> None:
+def _run(app: Guard, desk: Desk, listening: socket.socket) -> None:
     import uvicorn
 
     settings = desk.settings
     config = uvicorn.Config(
-        make(desk),
+        app,
         log_level="warning",
         access_log=False,  # addresses of visitors are nobody's business
         ssl_certfile=settings.certfile,
@@ -48,7 +59,18 @@ def _run(desk: Desk, listening: socket.socket) -> None:
         timeout_graceful_shutdown=3,
         server_header=False,
     )
-    uvicorn.Server(config).run(sockets=[listening])
+    over = Event()
+    Thread(target=_forget, args=(desk, over), daemon=True).start()
+    try:
+        uvicorn.Server(config).run(sockets=[listening])
+    finally:
+        over.set()
+
+
+def _forget(desk: Desk, over: Event) -> None:
+    """Pictures are forgotten in time even where nobody comes any more."""
+    while not over.wait(_FORGETS_EVERY):
+        desk.memory.forget()
 
 
 def make(desk: Desk) -> Guard:
@@ -57,7 +79,7 @@ def make(desk: Desk) -> Guard:
     from fastapi import FastAPI, Request
     from fastapi.responses import JSONResponse
 
-    from kit.app import page
+    from kit.app import login, page
     from kit.app.routes import routes
 
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
@@ -69,6 +91,8 @@ def make(desk: Desk) -> Guard:
         return JSONResponse({"detail": f"{error.what}."}, wrong)
 
     app.include_router(routes(desk))
+    if desk.access is not None:
+        app.include_router(login.routes(desk, desk.access))
     gr.mount_gradio_app(
         app,
         page.build(desk),
@@ -82,8 +106,9 @@ def make(desk: Desk) -> Guard:
         mcp_server=False,
         theme=page.theme(),
         head=page.head(),
+        auth_dependency=None if desk.access is None else user_of,  # the guard has asked already
     )
-    return Guard(app, desk.settings)
+    return Guard(app, desk.settings, desk.access)
 
 
 def _listen(settings: Settings) -> socket.socket:
@@ -120,6 +145,8 @@ def _tell(settings: Settings, listening: socket.socket, folder: Path, progress: 
             "note: without --certfile and --keyfile, cameras of visitors stay dark, and what they "
             "show travels unencrypted"
         )
+    if settings.auth_file is not None and settings.auth_file.stat().st_mode & 0o077:
+        progress.note(f"note: others on this machine may read {settings.auth_file} (chmod 600)")
     if not settings.loopback and settings.auth_file is None:
         progress.note("note: everybody who can reach this address can use it (--auth-file)")
     progress.note(f"serving on http{'s' if settings.secure else ''}://{host}:{port} (Ctrl-C stops)")

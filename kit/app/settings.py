@@ -23,6 +23,7 @@ class Settings:
         cameras: of the server, that visitors may watch: index, device file or address.
         auth_file: who may enter; None lets everybody in.
         certfile, keyfile: for https; both or neither.
+        insecure: passwords may cross the network unencrypted.
         feedback: where corrections are kept; None keeps nothing.
         audit: file that every look is written to; None writes nothing.
         picture_mb: largest picture file, in megabytes.
@@ -45,6 +46,7 @@ class Settings:
     auth_file: Path | None = None
     certfile: Path | None = None
     keyfile: Path | None = None
+    insecure: bool = False
     feedback: Path | None = None
     audit: Path | None = None
     picture_mb: int = 40
@@ -61,6 +63,13 @@ class Settings:
         for file in (self.auth_file, self.certfile, self.keyfile):
             if file is not None and not file.is_file():
                 raise UsageError("there is no such file", where=file)
+        if self.auth_file and not (self.loopback or self.secure or self.insecure):
+            raise UsageError(
+                "passwords would cross the network for everybody on the way to read",
+                where=f"--host {self.host} --auth-file {self.auth_file}",
+                fix="give --certfile and --keyfile; or --insecure, where a proxy adds https or the "
+                "network is yours alone",
+            )
 
     @property
     def secure(self) -> bool:

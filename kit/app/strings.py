@@ -54,3 +54,22 @@ PRINT_SHOWN = "Boxes shown"
 PRINT_SCORES = "that score at least {threshold}"
 PRINT_OPERATING = "at the operating point, {threshold}"
 PRINT_SEEN = "Signed by (name, date):"
+
+LOGIN_ENTER = "Log in"
+LOGIN_USER = "User"
+LOGIN_PASSWORD = "Password"
+LOGIN_WRONG = "The user or the password is wrong."
+LOGIN_WAIT = "Too many tries. Wait {seconds} s, then try again."
+LOGIN_LEAVE = "Log out"
+LOGIN_FIRST = "Log in first."
+
+API_DETECT = (
+    "Look at a picture, and forget it. picture: a picture file in base64. bundle: name of a "
+    "detector, as /bundles gives it; empty for the first. threshold: least score, for all classes; "
+    "null for the detector's operating point. Answers what was found; boxes are left, top, width, "
+    "height in pixels."
+)
+API_BUNDLES = "The detectors that are served: name, model, classes, operating point by class, licence, sha256."
+API_PICTURE = "The picture is not base64."
+API_LARGE = "The picture is too large: {why}."
+API_THRESHOLD = "The threshold must be from {floor:g} to 1."
