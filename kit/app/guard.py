@@ -3,6 +3,7 @@ and headers that keep the page from reaching anybody else."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from http.cookies import CookieError, SimpleCookie
 from typing import Any, TypeAlias
@@ -102,7 +103,7 @@ class Guard:
         else:
             receive = _counted(receive, most)
             if scope["type"] == "websocket":
-                receive = self._watched(scope, receive)
+                receive, send = self._watched(scope, receive, send)
             await self._app(scope, receive, send)
 
     def _most(self, path: str) -> int:
@@ -131,16 +132,24 @@ class Guard:
         else:
             await refuse(scope, receive, send, 401, say.LOGIN_FIRST)
 
-    def _watched(self, scope: Scope, receive: Receive) -> Receive:
-        """Ends an open socket with its session."""
+    def _watched(self, scope: Scope, receive: Receive, send: Send) -> tuple[Receive, Send]:
+        """Ends an open socket with its session, whatever the app still has to say."""
+        over = False
 
         async def watched() -> Message:
+            nonlocal over
             message = await receive()
             if message["type"] == "websocket.receive" and not self._admitted(scope):
+                over = True
+                await send({"type": "websocket.close", "code": 1008, "reason": say.LOGIN_FIRST})
                 return {"type": "websocket.disconnect", "code": 1008, "reason": say.LOGIN_FIRST}
             return message
 
-        return watched
+        async def sent(message: Message) -> None:
+            if not over:
+                await send(message)
+
+        return watched, sent
 
     def _welcome(self, scope: Scope, headers: dict[str, str]) -> bool:
         """Whether it comes from a page of ours, by the name we are called by: another page in the
@@ -211,7 +220,7 @@ def _name(host: str) -> str | None:
 
 
 def _is_static(path: str) -> bool:
-    return path.startswith("/kit/static/") and "/" not in path.removeprefix("/kit/static/")
+    return re.fullmatch(r"/kit/static/[\w-]+\.(js|css)", path) is not None
 
 
 def _closed(scope: Scope) -> bool:

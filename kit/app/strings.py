@@ -66,10 +66,10 @@ LOGIN_FIRST = "Log in first."
 API_DETECT = (
     "Look at a picture, and forget it. picture: a picture file in base64. bundle: name of a "
     "detector, as /bundles gives it; empty for the first. threshold: least score, for all classes; "
-    "null for the detector's operating point. Answers what was found; boxes are left, top, width, "
-    "height in pixels."
+    "null for the detector's operating point. Answers what was found; xyxy is left, top, right, "
+    "bottom in pixels."
 )
-API_BUNDLES = "The detectors that are served: name, model, classes, operating point by class, licence, sha256."
+API_BUNDLES = "The detectors served: name, model, classes, operating point, licence, sha256."
 API_PICTURE = "The picture is not base64."
 API_LARGE = "The picture is too large: {why}."
 API_THRESHOLD = "The threshold must be from {floor:g} to 1."
