@@ -46,7 +46,7 @@ _HEADERS = {
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
 }
-_CLOSED = ("/monitoring", "/svelte", "/pwa_icon", "/file=", "/proxy=")
+_CLOSED = ("/monitoring", "/openapi.json", "/svelte", "/pwa_icon", "/file=", "/proxy=")
 """Gradio's addresses outside of its API that nobody needs."""
 
 _API = "/gradio_api/"

@@ -8,6 +8,7 @@ from markupsafe import Markup
 from kit.app import api, picture_tab
 from kit.app import strings as say
 from kit.app.desk import Desk
+from kit.app.plain import PlainBlocks
 
 SCRIPTS = ("viewer.js", "intake.js")
 FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "sans-serif"]
@@ -16,7 +17,7 @@ MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
 
 def build(desk: Desk) -> gr.Blocks:
     """The page of a desk."""
-    page = gr.Blocks(title=say.TITLE, analytics_enabled=False, delete_cache=(60, 300))
+    page = PlainBlocks(title=say.TITLE, analytics_enabled=False, delete_cache=(60, 300))
     with page:
         gr.HTML(_head(desk), apply_default_css=False)
         with gr.Tabs(), gr.Tab(say.PICTURE, id="picture"):

@@ -70,6 +70,8 @@ API_DETECT = (
     "bottom in pixels."
 )
 API_BUNDLES = "The detectors served: name, model, classes, operating point, licence, sha256."
+API_NO_FILES = "Files are not taken. Send a picture as base64 text."
+API_MANY = "Too many arguments: there are {most} at most."
 API_PICTURE = "The picture is not base64."
 API_LARGE = "The picture is too large: {why}."
 API_THRESHOLD = "The threshold must be from {floor:g} to 1."

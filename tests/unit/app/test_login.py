@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -51,8 +52,9 @@ def guarded(desk: Desk, users: Path) -> Guard:
     @app.websocket("/socket")
     async def socket(socket: WebSocket) -> None:
         await socket.accept()
-        while True:
-            await socket.send_text(await socket.receive_text())
+        with suppress(WebSocketDisconnect):
+            while True:
+                await socket.send_text(await socket.receive_text())
 
     return Guard(app, Settings(auth_file=users), access)
 
