@@ -34,12 +34,16 @@ def sha256_json(value: Any) -> str:
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write beside, then rename: a reader sees the old file or the new one, never half of one."""
-    write_bytes(path, text.encode())
+def write_text(path: Path, text: str, *, mode: int | None = None) -> None:
+    """Write beside, then rename: a reader sees the old file or the new one, never half of one.
+
+    Args:
+        mode: the file's permissions; None for those new files have.
+    """
+    write_bytes(path, text.encode(), mode=mode)
 
 
-def write_bytes(path: Path, data: bytes) -> None:
+def write_bytes(path: Path, data: bytes, *, mode: int | None = None) -> None:
     """Like :func:`write_text`, for bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -48,7 +52,8 @@ def write_bytes(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(beside, 0o666 & ~_umask())  # mkstemp makes private files; results are for others
+        # mkstemp makes private files; results are for others
+        os.chmod(beside, 0o666 & ~_umask() if mode is None else mode)
         os.replace(beside, path)
     except BaseException:
         Path(beside).unlink(missing_ok=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from kit.app.access import Access
 from kit.app.audit import Audit
 from kit.app.feedback import Feedback
 from kit.app.findings import Shown, counts_of
@@ -18,6 +19,7 @@ class Desk:
     """One per running app.
 
     Attributes:
+        access: who may enter; None lets everybody in.
         audit: writes nothing where no log was asked for.
         feedback: None where nothing is kept.
     """
@@ -28,10 +30,19 @@ class Desk:
     audit: Audit = field(default_factory=Audit)
     feedback: Feedback | None = None
     seats: Seats = field(default_factory=Seats)
+    access: Access | None = None
 
     def seen(self, looked: Looked) -> Looked:
-        """Write down that it was looked at, then keep it for its visitor; to be called before
-        anything of it is shown.
+        """Write down that it was looked at, then keep it for its visitor.
+
+        Raises:
+            RunFailed: as :meth:`note`.
+        """
+        self.note(looked)
+        return self.memory.keep(looked)
+
+    def note(self, looked: Looked) -> None:
+        """Write down that it was looked at; to be called before anything of it is shown.
 
         Raises:
             RunFailed: the audit log can't be written: show nothing.
@@ -44,4 +55,3 @@ class Desk:
             threshold=looked.served.threshold,
             counts=counts_of(looked, Shown().of(looked)),
         )
-        return self.memory.keep(looked)

@@ -131,6 +131,17 @@ class Memory(Generic[K]):
         with self._lock:
             self._kept.pop(id, None)
 
+    def drop_user(self, user: str) -> None:
+        """Forget all that this user looked at."""
+        with self._lock:
+            for id in [id for id, (_, looked) in self._kept.items() if looked.user == user]:
+                del self._kept[id]
+
+    def forget(self) -> None:
+        """Forget what is over, though nobody asks."""
+        with self._lock:
+            self._forget()
+
     def __len__(self) -> int:
         with self._lock:
             self._forget()

@@ -5,9 +5,10 @@ from __future__ import annotations
 import gradio as gr
 from markupsafe import Markup
 
-from kit.app import compare_tab, live_tab, picture_tab, video_tab, worth_tab
+from kit.app import api, compare_tab, live_tab, picture_tab, video_tab, worth_tab
 from kit.app import strings as say
 from kit.app.desk import Desk
+from kit.app.plain import PlainBlocks
 
 SCRIPTS = (
     "viewer.js",
@@ -25,7 +26,7 @@ MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
 
 def build(desk: Desk) -> gr.Blocks:
     """The page of a desk."""
-    page = gr.Blocks(title=say.TITLE, analytics_enabled=False, delete_cache=(60, 300))
+    page = PlainBlocks(title=say.TITLE, analytics_enabled=False, delete_cache=(60, 300))
     with page:
         gr.HTML(_head(desk), apply_default_css=False)
         with gr.Tabs():
@@ -39,6 +40,7 @@ def build(desk: Desk) -> gr.Blocks:
                 compare_tab.build(desk)
             with gr.Tab(say.WORTH, id="worth"):
                 worth_tab.build()
+        api.build(desk)
     page.queue(max_size=64, default_concurrency_limit=8)
     return page
 
@@ -66,11 +68,17 @@ def _head(desk: Desk) -> Markup:
     return Markup(
         '<header class="kit-head"><h1>{title}</h1>'
         '<label>{bundle} <select class="kit-bundle">{choices}</select></label>'
-        '<p>{licence}</p></header><p class="kit-always" role="note">{research}</p>'
+        '<p>{licence}</p>{leave}</header><p class="kit-always" role="note">{research}</p>'
     ).format(
         title=say.TITLE,
         research=say.RESEARCH_ONLY,
         bundle=say.BUNDLE,
         choices=choices,
         licence=say.LICENCE.format(licence=", ".join(licences)),
+        leave="" if desk.access is None else _leave(),
     )
+
+
+def _leave() -> Markup:
+    button = '<form class="kit-leave" method="post" action="/logout"><button>{}</button></form>'
+    return Markup(button).format(say.LOGIN_LEAVE)

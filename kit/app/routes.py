@@ -36,15 +36,22 @@ def routes(desk: Desk) -> APIRouter:
         return {"status": "alive"}
 
     @router.get("/readyz")
-    def ready() -> dict[str, object]:
-        return {"status": "ready", "bundles": list(desk.shelf), "live": desk.seats.taken}
+    def ready(request: Request) -> Response:
+        """Answers once all bundles have run; a lost device makes it say no. Strangers learn no
+        names."""
+        broken = [name for name, served in desk.shelf.items() if not served.works()]
+        told: dict[str, object] = {"status": "not ready" if broken else "ready"}
+        if desk.access is None or user_of(request) is not None:
+            told |= {"bundles": list(desk.shelf), "broken": broken, "live": desk.seats.taken}
+        return JSONResponse(told, 503 if broken else 200)
 
     @router.get("/kit/static/{name}")
     def static(name: str) -> Response:
         path = STATIC / name
         if path.parent != STATIC or path.suffix not in _KINDS or not path.is_file():
             raise HTTPException(404)
-        return FileResponse(path, media_type=_KINDS[path.suffix])
+        fresh = {"cache-control": "no-cache"}  # asked for again after an update
+        return FileResponse(path, media_type=_KINDS[path.suffix], headers=fresh)
 
     @router.get("/kit/worth")
     def worth_of(bundle: str = "") -> Response:

@@ -5,16 +5,21 @@ from __future__ import annotations
 import errno
 import socket
 from pathlib import Path
+from threading import Event, Thread
 
+from kit.app.access import Access
 from kit.app.audit import Audit, open_audit
 from kit.app.desk import Desk
 from kit.app.feedback import Feedback
-from kit.app.guard import Guard
+from kit.app.guard import Guard, user_of
 from kit.app.offline import in_memory, seal
 from kit.app.settings import LOOPBACK, Settings
 from kit.app.shelf import Shelf
+from kit.app.tls import check_certificate
 from kit.errors import KitError, MissingPackage, RunFailed, UsageError
 from kit.progress import SILENT, Progress
+
+_FORGETS_EVERY = 30.0  # seconds
 
 
 def serve(settings: Settings, progress: Progress = SILENT) -> None:
@@ -23,26 +28,30 @@ def serve(settings: Settings, progress: Progress = SILENT) -> None:
     Raises:
         BundleError: a bundle can't be served.
         MissingPackage: Gradio is not installed.
-        UsageError: the address can't be listened on, or the audit log or the folder of corrections
-            can't be gone on with.
+        UsageError: the address can't be listened on, the certificate or the list of users has a
+            fault, or the audit log or the folder of corrections can't be gone on with.
     """
     folder = seal()
     try:
         import gradio  # noqa: F401 - late: it reads the switches when it is imported
     except ModuleNotFoundError as error:
         raise MissingPackage(error.name or "gradio", "app") from error
+    if settings.certfile and settings.keyfile:
+        check_certificate(settings.certfile, settings.keyfile)
+    access = None if settings.auth_file is None else Access(settings.auth_file, progress)
     audit = open_audit(settings.audit)
+    listening = _listen(settings)
     shelf = Shelf.open(settings)
     feedback = None
     if settings.feedback is not None:
         feedback = Feedback(settings.feedback, shelf.values())
-    desk = Desk(settings, shelf, audit=audit, feedback=feedback)
-    listening = _listen(settings)
+    desk = Desk(settings, shelf, audit=audit, feedback=feedback, access=access)
+    app = make(desk)
     for served in shelf.values():
         audit.write("start", bundle_sha256=served.bundle.sha256, threshold=served.threshold)
     try:
         _tell(settings, listening, folder, progress)
-        _run(desk, listening)
+        _run(app, desk, listening)
     finally:
         _stop(audit, progress)
 
@@ -55,12 +64,12 @@ def _stop(audit: Audit, progress: Progress) -> None:
     audit.close()
 
 
-def _run(desk: Desk, listening: socket.socket) -> None:
+def _run(app: Guard, desk: Desk, listening: socket.socket) -> None:
     import uvicorn
 
     settings = desk.settings
     config = uvicorn.Config(
-        make(desk),
+        app,
         log_level="warning",
         access_log=False,  # addresses of visitors are nobody's business
         ssl_certfile=settings.certfile,
@@ -70,7 +79,18 @@ def _run(desk: Desk, listening: socket.socket) -> None:
         timeout_graceful_shutdown=3,
         server_header=False,
     )
-    uvicorn.Server(config).run(sockets=[listening])
+    over = Event()
+    Thread(target=_forget, args=(desk, over), daemon=True).start()
+    try:
+        uvicorn.Server(config).run(sockets=[listening])
+    finally:
+        over.set()
+
+
+def _forget(desk: Desk, over: Event) -> None:
+    """Pictures are forgotten in time even where nobody comes any more."""
+    while not over.wait(_FORGETS_EVERY):
+        desk.memory.forget()
 
 
 def make(desk: Desk) -> Guard:
@@ -79,7 +99,7 @@ def make(desk: Desk) -> Guard:
     from fastapi import FastAPI, Request
     from fastapi.responses import JSONResponse
 
-    from kit.app import compare_routes, feedback_routes, live, page, video_routes
+    from kit.app import compare_routes, feedback_routes, live, login, page, video_routes
     from kit.app.routes import routes
 
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
@@ -93,6 +113,8 @@ def make(desk: Desk) -> Guard:
     rooms = (live, video_routes, compare_routes, feedback_routes)
     for each in (routes, *(room.routes for room in rooms)):
         app.include_router(each(desk))
+    if desk.access is not None:
+        app.include_router(login.routes(desk, desk.access))
     gr.mount_gradio_app(
         app,
         page.build(desk),
@@ -106,8 +128,9 @@ def make(desk: Desk) -> Guard:
         mcp_server=False,
         theme=page.theme(),
         head=page.head(desk),
+        auth_dependency=None if desk.access is None else user_of,  # the guard has asked already
     )
-    return Guard(app, desk.settings)
+    return Guard(app, desk.settings, desk.access)
 
 
 def _listen(settings: Settings) -> socket.socket:
@@ -122,7 +145,7 @@ def _listen(settings: Settings) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind(address)
-        listening.listen()  # from here on a visitor waits rather than being refused
+        listening.listen(128)  # who comes before all is ready waits in line
     except OSError as error:
         listening.close()
         where = f"{settings.host}:{settings.port}"
@@ -131,7 +154,6 @@ def _listen(settings: Settings) -> socket.socket:
                 f"can't be listened on ({error.strerror})", where=where, fix="try another --port"
             ) from error
         raise RunFailed(f"can't be listened on ({error.strerror})", where=where) from error
-    listening.listen(128)  # who comes before the app is ready waits
     return listening
 
 
@@ -146,6 +168,8 @@ def _tell(settings: Settings, listening: socket.socket, folder: Path, progress: 
             "note: without --certfile and --keyfile, cameras of visitors stay dark, and what they "
             "show travels unencrypted"
         )
+    if settings.auth_file is not None and settings.auth_file.stat().st_mode & 0o077:
+        progress.note(f"note: others on this machine may read {settings.auth_file} (chmod 600)")
     if not settings.loopback and settings.auth_file is None:
         progress.note("note: everybody who can reach this address can use it (--auth-file)")
     if settings.feedback is not None:

@@ -25,6 +25,7 @@ class Settings:
         cameras: of the server, that visitors may watch: index, device file or address.
         auth_file: who may enter; None lets everybody in.
         certfile, keyfile: for https; both or neither.
+        insecure: passwords may cross the network unencrypted.
         feedback: where corrections are kept; None keeps nothing.
         audit: file that every look is written to; None writes nothing.
         picture_mb: largest picture file, in megabytes.
@@ -47,6 +48,7 @@ class Settings:
     auth_file: Path | None = None
     certfile: Path | None = None
     keyfile: Path | None = None
+    insecure: bool = False
     feedback: Path | None = None
     audit: Path | None = None
     picture_mb: int = 40
@@ -70,6 +72,13 @@ class Settings:
                     where=shown(camera),
                     fix="0, /dev/video0, or an address: rtsp://, rtsps://, http:// or https://",
                 )
+        if self.auth_file and not (self.loopback or self.secure or self.insecure):
+            raise UsageError(
+                "passwords would cross the network for everybody on the way to read",
+                where=f"--host {self.host} --auth-file {self.auth_file}",
+                fix="give --certfile and --keyfile; or --insecure, where a proxy adds https or the "
+                "network is yours alone",
+            )
 
     @property
     def secure(self) -> bool:

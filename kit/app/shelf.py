@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NotInTime
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
+
+import numpy as np
 
 from kit import door
 from kit.app.settings import Settings
 from kit.bundle import CARD, Bundle, open_bundle
-from kit.errors import BundleError
+from kit.errors import BundleError, KitError, OutOfMemory, RunFailed
 from kit.types import Detector, Picture, Result
 
 FLOOR = 0.05
 """Lowest score that the page can show; the slider moves above it without a new look."""
+
+_PROBE_SECONDS = 10.0
 
 _DEMO = "runs/quickstart*"
 _PARTS = ("documented", "onnx")
@@ -28,12 +34,14 @@ class Served:
         name: by which it is asked for.
         turns: looks wait here, first come first served, whoever asks. A camera never has more than
             one waiting, so eight of them take turns and none starves.
+        failing: set while the last look failed for the machine's sake, e.g. of a lost device.
     """
 
     name: str
     bundle: Bundle
     detector: Detector
     turns: ThreadPoolExecutor = field(repr=False)
+    failing: Event = field(default_factory=Event, repr=False)
 
     @property
     def title(self) -> str:
@@ -58,7 +66,28 @@ class Served:
         return self.turns.submit(self._detect, picture)
 
     def _detect(self, picture: Picture) -> Result:
-        return self.detector.detect([picture], floor=self.floor)[0]
+        try:
+            result = self.detector.detect([picture], floor=self.floor)[0]
+        except RunFailed as error:
+            if not isinstance(error, OutOfMemory):  # of this picture; the next may fit
+                self.failing.set()
+            raise
+        self.failing.clear()
+        return result
+
+    def try_out(self) -> Future[Result]:
+        """Look at a black picture: is there anything that looks?"""
+        return self.look(np.zeros((64, 64, 3), np.uint8))
+
+    def works(self) -> bool:
+        """Whether it can look now; where the last look failed, it is tried out."""
+        if not self.failing.is_set():
+            return True
+        try:
+            self.try_out().result(_PROBE_SECONDS)
+        except (KitError, NotInTime):
+            return False
+        return True
 
 
 class Shelf(Mapping[str, Served]):
@@ -72,7 +101,8 @@ class Shelf(Mapping[str, Served]):
         """Open every bundle, and run each once, so that the first visitor doesn't wait.
 
         Raises:
-            BundleError: missing, damaged, not signed with the key, or a checkpoint.
+            BundleError: missing, damaged, not signed with the key, a checkpoint, or it can't run.
+            RunFailed: the machine can't run it.
         """
         folders = settings.bundles or (_demo(),)
         turns = ThreadPoolExecutor(1, "kit-turn")  # of all bundles: they share the processor
@@ -94,6 +124,7 @@ class Shelf(Mapping[str, Served]):
                 shrink=True,
             )
             served[name] = Served(name, bundle, detector, turns)
+            _warm_up(served[name])
         return cls(served)
 
     def __getitem__(self, name: str) -> Served:
@@ -108,6 +139,15 @@ class Shelf(Mapping[str, Served]):
     @property
     def first(self) -> Served:
         return next(iter(self._served.values()))
+
+
+def _warm_up(served: Served) -> None:
+    folder = served.bundle.directory
+    try:
+        served.try_out().result()
+    except KitError as error:
+        kind = RunFailed if isinstance(error, RunFailed) else BundleError
+        raise kind(f"can't look at a picture: {error.what}", where=folder, fix=error.fix) from error
 
 
 def _demo() -> Path:

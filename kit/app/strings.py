@@ -237,3 +237,24 @@ EDIT_TEXTS = {
     "failed": "Not kept: {why}",
     "lose": "Corrections that were not kept will be lost. Go on?",
 }
+
+LOGIN_ENTER = "Log in"
+LOGIN_USER = "User"
+LOGIN_PASSWORD = "Password"
+LOGIN_WRONG = "The user or the password is wrong."
+LOGIN_WAIT = "Too many tries. Wait {seconds} s, then try again."
+LOGIN_LEAVE = "Log out"
+LOGIN_FIRST = "Log in first."
+
+API_DETECT = (
+    "Look at a picture, and forget it. picture: a picture file in base64. bundle: name of a "
+    "detector, as /bundles gives it; empty for the first. threshold: least score, for all classes; "
+    "null for the detector's operating point. Answers what was found; xyxy is left, top, right, "
+    "bottom in pixels."
+)
+API_BUNDLES = "The detectors served: name, model, classes, operating point, licence, sha256."
+API_NO_FILES = "Files are not taken. Send a picture as base64 text."
+API_MANY = "Too many arguments: there are {most} at most."
+API_PICTURE = "The picture is not base64."
+API_LARGE = "The picture is too large: {why}."
+API_THRESHOLD = "The threshold must be from {floor:g} to 1."

@@ -2,7 +2,7 @@
 
     kit serve runs/bccd-onnx
     kit serve runs/fp32 runs/int8 --port 8080
-    kit serve runs/bccd-onnx --camera 0 --camera rtsp://user:password@10.0.0.5/stream
+    kit passwd users anna
     kit serve runs/bccd-onnx --host 0.0.0.0 --auth-file users --certfile cert.pem --keyfile key.pem
 
 Without a bundle it serves the one that `make quickstart` made. It listens to this machine alone
@@ -38,8 +38,16 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--port", type=_port, default=7860, metavar="N", help="default 7860; 0 takes a free one"
     )
+    parser.add_argument(
+        "--auth-file", type=Path, metavar="FILE", help="only its users may enter (see kit passwd)"
+    )
     parser.add_argument("--certfile", type=Path, metavar="PEM", help="for https, with --keyfile")
     parser.add_argument("--keyfile", type=Path, metavar="PEM", help="its private key")
+    parser.add_argument(
+        "--insecure",
+        action="store_true",
+        help="take passwords from the network without https, e.g. where a proxy adds it",
+    )
     parser.add_argument(
         "--picture-mb", type=positive, default=40, metavar="N", help="largest picture (default 40)"
     )
@@ -83,6 +91,8 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
         device=args.device,
         threads=args.threads,
         key=args.key,
+        auth_file=args.auth_file,
+        insecure=args.insecure,
         certfile=args.certfile,
         keyfile=args.keyfile,
         feedback=args.feedback,

@@ -41,7 +41,9 @@ def test_answers_may_reach_nobody_else() -> None:
     headers = client().get("/").headers
     assert headers["content-security-policy"] == POLICY
     assert "http" not in POLICY
-    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["referrer-policy"] == "same-origin"
+    assert headers["cache-control"] == "no-store"
+    assert "cache-control" not in client().get("/assets/index.js").headers
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]"])
@@ -57,10 +59,18 @@ def test_a_name_of_somebody_elses_does_not_lead_here() -> None:
 @pytest.mark.parametrize(
     "origin", ["http://evil.example", "http://127.0.0.1:8000", "null", "", "http://[half"]
 )
-def test_another_page_in_the_same_browser_may_not_post(origin: str) -> None:
-    asked = client().post("/", content=b"x", headers={"origin": origin})
-    assert asked.status_code == 403
-    assert client().get("/", headers={"origin": origin}).status_code == 200  # reads nothing by CORS
+@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
+def test_another_page_in_the_same_browser_may_not_ask(origin: str, method: str) -> None:
+    """Nor read: Gradio's CORS would let it."""
+    assert client().request(method, "/", headers={"origin": origin}).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("site", "status"),
+    [("same-origin", 200), ("none", 200), ("same-site", 403), ("cross-site", 403)],
+)
+def test_the_browser_tells_where_a_post_comes_from(site: str, status: int) -> None:
+    assert client().post("/", headers={"sec-fetch-site": site}).status_code == status
 
 
 def test_nor_open_a_socket() -> None:
@@ -74,15 +84,51 @@ def test_nor_open_a_socket() -> None:
 
 def test_a_body_has_an_end() -> None:
     small = client(picture_mb=1, clip_mb=1)
+    api = client(picture_mb=1, clip_mb=900)
+    assert api.post("/gradio_api/call/detect", content=bytes(2_500_000)).status_code == 413
+    assert api.post("/kit/clip", content=bytes(2_500_000)).status_code == 200
     assert small.post("/", content=bytes(1_000_000)).text == "1000000"
     assert small.post("/", content=bytes(4_000_000)).status_code == 413
     told_nothing = small.post("/", content=(bytes(100_000) for _ in range(40)))
     assert int(told_nothing.text) < 4_000_000
 
 
-@pytest.mark.parametrize("path", ["/gradio_api/upload", "/gradio_api/file=/etc/passwd"])
-def test_files_do_not_pass_by_gradio(path: str) -> None:
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/gradio_api/upload",
+        "/gradio_api/upload_progress?upload_id=1",
+        "/gradio_api/file=/etc/passwd",
+        "/gradio_api/file/etc/passwd",
+        "/gradio_api/proxy=http://evil.example",
+        "/gradio_api/component_server",
+        "/gradio_api/custom_component/1/client/component/../../x",
+        "/gradio_api/deep_link",
+        "/gradio_api/process_recording",
+        "/gradio_api/reset",
+        "/gradio_api/run/detect",
+        "/gradio_api/runs",
+        "/gradio_api/stream/1/2/3/playlist.m3u8",
+        "/gradio_api/what-a-later-version-adds",
+        "/monitoring/summary",
+        "/svelte/x.js",
+        "/?deep_link=../../x",
+    ],
+)
+def test_of_gradio_only_what_the_page_needs_is_open(path: str) -> None:
+    assert client().get(path).status_code == 404
     assert client().post(path).status_code == 404
+
+
+def test_what_the_page_and_the_client_need_is() -> None:
+    for path in (
+        "/",
+        "/config",
+        "/gradio_api/info",
+        "/gradio_api/queue/data",
+        "/gradio_api/call/x",
+    ):
+        assert client().get(path).status_code == 200
 
 
 def test_settings_that_contradict_each_other(tmp_path: Any) -> None:
