@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import re
 import socket
 import ssl
 import subprocess
@@ -284,16 +283,6 @@ def test_https_end_to_end(
     trusting.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
     with urllib.request.urlopen(f"{server.url}/healthz", context=trusting) as answer:
         assert answer.status == 200
-    old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    old.check_hostname, old.verify_mode = False, ssl.CERT_NONE
-    port = int(re.findall(r":(\d+)$", server.url)[0])
-    old.set_ciphers("DEFAULT@SECLEVEL=0")
-    old.maximum_version = ssl.TLSVersion.TLSv1_1
-    with (
-        socket.create_connection(("127.0.0.1", port)) as plain,
-        pytest.raises((ssl.SSLError, OSError)),
-    ):
-        old.wrap_socket(plain)
 
 
 def test_who_is_removed_is_out(serve: Any, bundle: Path, visit: Visit, tmp_path: Path) -> None:
