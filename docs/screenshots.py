@@ -1,6 +1,6 @@
 """The pictures of the page that stand in the README, made anew.
 
-    python docs/screenshots.py BUNDLE PICTURE [--compare BUNDLE]
+    python docs/screenshots.py runs/quickstart/documented PICTURE
 
 Serves the bundle on a port of its own, opens the page in Chromium (Debian's `chromium`), shows it
 the picture, and writes docs/app-*.png.
@@ -22,7 +22,7 @@ from typing import Any
 from playwright.sync_api import sync_playwright
 
 HERE = Path(__file__).parent
-WIDE, PHONE = {"width": 1280, "height": 860}, {"width": 390, "height": 844}
+SIZE = {"width": 1200, "height": 800}
 
 
 def main() -> None:
@@ -34,22 +34,22 @@ def main() -> None:
         browser = driver.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox"]
         )
-        for name, colours, size in (("light", "light", WIDE), ("phone", "dark", PHONE)):
-            page = browser.new_page(viewport=size, color_scheme=colours, device_scale_factor=1.5)
-            page.goto(address)
-            looked_at(page, options.picture)
-            page.screenshot(path=HERE / f"app-picture-{name}.png")
-            page.get_by_role("tab", name="What it is worth").click()
-            page.wait_for_selector(".kit-worth")
-            page.screenshot(path=HERE / f"app-worth-{name}.png")
+        page = browser.new_page(viewport=SIZE)
+        page.goto(address)
+        looked_at(page, options.picture)
+        page.screenshot(path=HERE / "app-picture.png")
+        page.get_by_role("tab", name="What it is worth").click()
+        page.wait_for_selector(".kit-worth")
+        page.screenshot(path=HERE / "app-worth.png")
         browser.close()
 
 
 def looked_at(page: Any, picture: Path) -> None:
-    page.wait_for_selector("[data-intake=picture] input[type=file]", state="attached")
-    page.set_input_files("[data-intake=picture] input[type=file]", picture)
+    intake = page.locator(".kit-intake:visible input[type=file]")
+    intake.wait_for(state="attached")
+    intake.set_input_files(picture)
     page.wait_for_selector(".kit-viewer[data-ready]")
-    page.locator(".kit-box").last.hover()
+    page.locator(".kit-box:not([hidden])").last.hover()
 
 
 @contextmanager
@@ -57,11 +57,11 @@ def serving(bundle: Path) -> Iterator[str]:
     command = [sys.executable, "-m", "kit.cli.root", "serve", str(bundle), "--port", "0"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
-        for line in process.stderr:
-            if found := re.search(r"serving on (http://\S+)", line):
-                yield found[1]
-                break
-        process.send_signal(signal.SIGINT)
+        try:
+            told = (re.search(r"serving on (http://\S+)", line) for line in process.stderr)
+            yield next(found[1] for found in told if found)
+        finally:
+            process.send_signal(signal.SIGINT)
 
 
 if __name__ == "__main__":
