@@ -1,13 +1,15 @@
-"""Corrected pictures, kept as a COCO dataset that ``kit data check`` takes as it is.
+"""Corrected pictures, kept as a COCO dataset that ``kit data check`` and ``kit train`` take as is.
 
 ::
 
     DIR/images/<sha256 of the file>.png
     DIR/annotations/instances_train.json
+    DIR/annotations/instances_valid.json
 
-All of it is the train split: what a few visitors corrected is no measure of a detector. A valid
-split, which ``kit train`` asks for, comes from ``kit data merge ORIGINAL DIR --out BOTH``, which
-leaves the original's valid and test pictures alone, or from ``kit data split DIR --out NEW``.
+The second picture and every fifth after it go into the valid split, which ``kit train`` asks for,
+the others into train; but one that looks nearly the same as another follows it, since a scene in
+both would flatter. There is no test split, for what a few visitors corrected is no measure of a
+detector. ``kit data merge ORIGINAL DIR --out BOTH`` adds each to its like.
 
 Pictures are PNG, whatever they came as: these are the very pixels that were looked at and
 corrected, and what is learned from is not compressed a second time. PNG takes several times the
@@ -37,19 +39,21 @@ import numpy as np
 
 from kit import __version__
 from kit.app import strings as say
+from kit.app.apart import KEPT, LOOKS, packed, split_of
 from kit.app.correction import Correction, Settled, bbox
 from kit.app.looked import Looked
 from kit.app.shelf import Served
+from kit.data import similar
 from kit.data.formats._coco_entries import categories_of
 from kit.errors import DataError, RunFailed, UsageError
 from kit.files import read_json, write_bytes, write_text
 from kit.pixels import encode_picture
 
-LIST = "annotations/instances_train.json"
+LISTS = {
+    "train": "annotations/instances_train.json",
+    "valid": "annotations/instances_valid.json",
+}
 PICTURES = "images"
-KEPT = "kept"
-"""Key of a picture's and a box's provenance; our reader hands it on, others pass it over."""
-
 _BY = "kit serve --feedback"
 _LOCK = ".lock"
 _OURS = re.compile(r"[0-9a-f]{64}\.png")
@@ -112,31 +116,38 @@ class Feedback:
             raise RunFailed(say.KEEP_FAILED.format(why=error.strerror)) from error
 
     def _keep(self, looked: Looked, correction: Correction, settled: list[Settled]) -> Kept:
-        content = self._read()
-        pixels = _pixels_sha256(looked)
-        images = content["images"]
+        lists = self._read()
+        images = [each for content in lists.values() for each in content["images"]]
+        annotations = [each for content in lists.values() for each in content["annotations"]]
+        pixels, seen = _pixels_sha256(looked), similar.look(looked.picture)
         old = next((e for e in images if e.get(KEPT, {}).get("pixels_sha256") == pixels), None)
+        split = split_of(lists, old, seen)
         number = old["id"] if old else 1 + max((e["id"] for e in images), default=0)
+        first = 1 + max((each["id"] for each in annotations), default=0)
+        content = lists[split]
         path, new = self._picture(looked, old)
         entry = {
             "id": number,
             "file_name": path.name,
             "width": looked.picture.shape[1],
             "height": looked.picture.shape[0],
-            KEPT: _provenance(looked, correction, settled, pixels),
+            KEPT: {**_provenance(looked, correction, settled, pixels), LOOKS: packed(seen)},
         }
         boxes = [each for each in content["annotations"] if each["image_id"] != number]
-        first = 1 + max((each["id"] for each in content["annotations"]), default=0)
         boxes += _annotations(settled, number, first, content["categories"])
-        content["images"] = [*(each for each in images if each is not old), entry]
+        content["images"] = [*(each for each in content["images"] if each is not old), entry]
         content["annotations"] = boxes
         try:
-            write_text(self._folder / LIST, json.dumps(content, allow_nan=False))
+            write_text(self._folder / LISTS[split], json.dumps(content, allow_nan=False))
         except OSError:
             if new:
                 path.unlink(missing_ok=True)
             raise
-        return Kept(old is not None, len(content["images"]), len(boxes))
+        pictures, all_boxes = (
+            sum(len(content[part]) for content in lists.values())
+            for part in ("images", "annotations")
+        )
+        return Kept(old is not None, pictures, all_boxes)
 
     def _picture(self, looked: Looked, old: dict[str, Any] | None) -> tuple[Path, bool]:
         """Where the picture lies, and whether it was written for this."""
@@ -150,8 +161,11 @@ class Feedback:
         write_bytes(path, data)
         return path, True
 
-    def _read(self) -> dict[str, Any]:
-        path = self._folder / LIST
+    def _read(self) -> dict[str, dict[str, Any]]:
+        """The list of each split."""
+        return {split: self._list(self._folder / place) for split, place in LISTS.items()}
+
+    def _list(self, path: Path) -> dict[str, Any]:
         if not path.exists():
             return {
                 "info": {"description": "Pictures that visitors corrected", "kept_by": _BY},
@@ -196,7 +210,7 @@ class Feedback:
         for name in (PICTURES, "annotations"):
             for left in (self._folder / name).glob(".*.png.*"):
                 left.unlink(missing_ok=True)
-            for left in (self._folder / name).glob(".instances_train.json.*"):
+            for left in (self._folder / name).glob(".instances_*.json.*"):
                 left.unlink(missing_ok=True)
 
 
@@ -219,12 +233,14 @@ def _require_ours(folder: Path) -> None:
     Raises:
         UsageError: naming one of them.
     """
-    listed = (folder / LIST).is_file()
+    listed = any((folder / place).is_file() for place in LISTS.values())
     for path in sorted(folder.rglob("*")):
         if path.is_dir() or any(part.startswith(".") for part in path.relative_to(folder).parts):
             continue
         place = path.relative_to(folder).as_posix()
-        ours = place == LIST or (path.parent == folder / PICTURES and _OURS.fullmatch(path.name))
+        ours = place in LISTS.values() or (
+            path.parent == folder / PICTURES and _OURS.fullmatch(path.name)
+        )
         note = listed and path.parent == folder and path.suffix in (".md", ".txt")
         if not ours and not note:
             raise UsageError(

@@ -10,11 +10,10 @@ Without a bundle it serves the one that `make quickstart` made. It listens to th
 and are forgotten within half an hour.
 
 With --feedback visitors can correct boxes and keep the picture. DIR is then a COCO dataset, as
-`kit data check DIR` takes it, all of it for training. The valid pictures that `kit train` asks for
-are those of the data it is laid beside, or are drawn from it:
+`kit data check DIR` and `kit train` take it: the second picture and every fifth after it are valid
+pictures, the others for training. Beside the data that were there before:
 
     kit data merge bccd DIR --out both
-    kit data split DIR --fractions 0.8,0.2,0 --out kept
     kit train yolov8n both --out runs/both
 """
 

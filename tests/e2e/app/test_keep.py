@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import numpy as np
 import pytest
 
 from kit.app.chain import read_file
-from kit.app.feedback import LIST
+from kit.app.feedback import LISTS
 from kit.cli.root import main
 from kit.data.source import open_source
 
@@ -204,11 +203,12 @@ def test_a_refusal_is_told(server: Any, visit: Visit, folder: Path, tmp_path: Pa
     viewer = choose(page, *pictures(tmp_path, 149))
     viewer.get_by_role("button", name="Accept the rest").click()
     keep(viewer)
-    before = (folder / LIST).read_text()
-    (folder / LIST).write_text("{}")
+    train = folder / LISTS["train"]
+    before = train.read_text()
+    train.write_text("{}")
     keep(viewer, "Not kept: not a dataset")
     assert str(folder) not in viewer.inner_text()
-    (folder / LIST).write_text(before)
+    train.write_text(before)
     keep(viewer)
 
 
@@ -233,11 +233,7 @@ def test_it_can_be_learned_from(server: Any, visit: Visit, folder: Path, tmp_pat
         draw(page, viewer, 100, 50, 200, 150)
         viewer.get_by_role("button", name="Accept the rest").click()
         keep(viewer)
-    parted, run = tmp_path / "parted", tmp_path / "run"
-    split = ["data", "split", str(folder), "--fractions", "0.5,0.5,0", "--out", str(parted)]
-    assert main(split) == 0
-    images = json.loads((parted / LIST).read_text())["images"]
-    assert all(image["kept"]["bundle"] == "whole picture" for image in images)
-    words = ["train", "yolov8n", str(parted), "--start", "random", "--size", "64"]
+    run = tmp_path / "run"
+    words = ["train", "yolov8n", str(folder), "--start", "random", "--size", "64"]
     assert main([*words, "--epochs", "1", "--threads", "1", "--out", str(run)]) == 0
     assert (run / "best").is_dir()

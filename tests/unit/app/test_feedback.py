@@ -9,6 +9,7 @@ import resource
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +35,9 @@ def keep(feedback: Feedback, look: Looked, correction: Correction = ALL) -> Kept
 
 
 def listed(folder: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(
-        (folder / "annotations" / "instances_train.json").read_text()
-    )
-    return content
+    """All splits together."""
+    parts = [json.loads(path.read_text()) for path in (folder / "annotations").glob("*.json")]
+    return {part: [each for one in parts for each in one[part]] for part in parts[0]}
 
 
 @pytest.fixture
@@ -51,12 +51,51 @@ def test_it_is_a_dataset_that_can_be_learned_from(folder: Path) -> None:
     assert keep(feedback, looked(160), ONE) == Kept(False, 2, 3)
     dataset = open_source(str(folder))
     assert dataset.classes == CLASSES
-    assert list(dataset.splits) == ["train"]
+    assert list(dataset.splits) == ["train", "valid"]
     examine(dataset).require_sound(folder)
     assert main(["data", "check", str(folder)]) == 0
     boxes = {tuple(box) for box in dataset.boxes.round(3).tolist()}
     assert boxes == {(10, 10, 50, 40), (0, 20, 30, 80)}
     assert sorted(np.diff(dataset.offsets)) == [1, 2]
+
+
+def scene(seed: int) -> Looked:
+    """Pictures that don't look alike."""
+    noise = np.random.default_rng(seed).integers(0, 256, (9, 12, 3), np.uint8)
+    shown = cv2.resize(noise, (120, 100), interpolation=cv2.INTER_CUBIC)
+    return replace(looked(), picture=np.asarray(shown, np.uint8))
+
+
+def splits(folder: Path) -> dict[str, set[str]]:
+    dataset = open_source(str(folder))
+    return {
+        name: set(dataset.manifest(dataset.split(name), rule=name).ids) for name in dataset.splits
+    }
+
+
+def test_every_fifth_picture_is_set_aside_and_stays_there(folder: Path) -> None:
+    feedback = Feedback(folder, [served()])
+    for seed in range(12):
+        keep(feedback, scene(seed))
+    before = splits(folder)
+    assert {name: len(ids) for name, ids in before.items()} == {"train": 9, "valid": 3}
+    for seed in range(12):
+        assert keep(feedback, scene(seed), ONE).replaced
+    assert splits(folder) == before
+    assert len(open_source(str(folder)).boxes) == 12
+    examine(open_source(str(folder))).require_sound(folder)
+
+
+def test_what_looks_the_same_stays_together(folder: Path) -> None:
+    feedback = Feedback(folder, [served()])
+    keep(feedback, scene(0))
+    first = scene(1)
+    keep(feedback, first)  # the second: set aside
+    for more in (1, 2, 3):
+        brighter = np.clip(first.picture.astype(int) + more, 0, 255).astype(np.uint8)
+        keep(feedback, replace(first, picture=brighter))
+    assert {name: len(ids) for name, ids in splits(folder).items()} == {"train": 1, "valid": 4}
+    assert not examine(open_source(str(folder))).errors
 
 
 def test_pictures_are_the_very_pixels_and_named_by_their_hash(folder: Path) -> None:
