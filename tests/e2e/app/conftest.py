@@ -94,7 +94,13 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
         log = tmp_path_factory.mktemp("log") / "serve.log"
         command = [sys.executable, "-m", "kit.cli.root", "serve", *map(str, words), "--port", "0"]
         with log.open("wb") as file:
-            process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT)
+            process = subprocess.Popen(
+                command,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                # ignored where the tests themselves run in the background
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            )
         running.append(process)
         return Server(_address(process, log), process, log)
 

@@ -131,7 +131,13 @@ def own_home(bundle: Path, tmp_path: Path) -> Iterator[Any]:
         command = [sys.executable, "-m", "kit.cli.root", "serve", str(bundle), "--port", "0"]
         with log.open("wb") as file:
             process = subprocess.Popen(
-                command, env=variables, cwd=folders["work"], stdout=file, stderr=file
+                command,
+                env=variables,
+                cwd=folders["work"],
+                stdout=file,
+                stderr=file,
+                # ignored where the tests themselves run in the background
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
         started.append(process)
         end = time.monotonic() + 60
