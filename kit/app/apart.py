@@ -35,7 +35,8 @@ def split_of(lists: dict[str, dict[str, Any]], old: dict[str, Any] | None, seen:
     for one, other in pairs.tolist():
         if other == len(known):
             return str(known[one][0])
-    return "valid" if len(images) % _FIFTH == 1 else "train"
+    aside = len(lists["valid"]["images"])
+    return "valid" if images and _FIFTH * aside < len(images) + _FIFTH - 1 else "train"
 
 
 def packed(seen: Look) -> str:

@@ -66,7 +66,7 @@ def _threshold(threshold: object, served: Served) -> float | None:
     if threshold is None:
         return None
     number = isinstance(threshold, int | float) and not isinstance(threshold, bool)
-    if not number or not served.floor <= float(threshold) <= 1:  # type: ignore[arg-type]
+    if not number or not served.floor <= threshold <= 1:  # type: ignore[operator]
         raise _wrong(say.API_THRESHOLD.format(floor=served.floor))
     return float(threshold)  # type: ignore[arg-type]
 

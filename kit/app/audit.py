@@ -129,7 +129,9 @@ class AuditLog(Audit):
             self._append(event, facts)
 
     def close(self) -> None:
-        os.close(self._file)
+        with self._lock:
+            os.close(self._file)
+            self._file = -1  # who writes now fails; the number may be another file's soon
 
     def _recover(self) -> None:
         """Vouch for what lies half-written at the end of the file, and go on behind it."""

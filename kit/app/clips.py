@@ -88,7 +88,7 @@ class Clips:
         audit: told of each clip before anything of it is shown.
     """
 
-    def __init__(self, most_seconds: float, audit: Audit | None = None) -> None:
+    def __init__(self, most_seconds: float = 120, audit: Audit | None = None) -> None:
         self._most_seconds, self._audit = most_seconds, audit or Audit()
         self._changed = Condition()
         self._active: dict[str, Job] = {}  # in the order they came
@@ -143,10 +143,24 @@ class Clips:
 
     def stop(self, job: Job) -> None:
         """Look no further, and forget it."""
-        job.stopped = True
+        with self._changed:
+            job.stopped = True
+            self._sweep()
+            self._kept.drop(job.id)
+
+    def forget(self) -> None:
+        """Forget what is over."""
         with self._changed:
             self._sweep()
-        self._kept.drop(job.id)
+        self._kept.forget()
+
+    def drop_user(self, user: str) -> None:
+        """Stop and forget all of a visitor's."""
+        with self._changed:
+            active = [job for job in self._active.values() if job.user == user]
+        for job in active:
+            self.stop(job)
+        self._kept.drop_user(user)
 
     def close(self) -> None:
         """Stop all."""
@@ -175,10 +189,10 @@ class Clips:
             except Exception:
                 logging.getLogger(__name__).exception("a clip could not be looked at")
                 job.why, job.state = say.VIDEO_BROKE, "failed"
-            if not job.left:
-                self._kept.keep(job)
             with self._changed:
                 del self._active[job.id]
+                if not job.left:
+                    self._kept.keep(job)
 
     def _look(self, job: Job) -> Clip | None:
         clip = look_through(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from fastapi import APIRouter, HTTPException, Query, Request
-from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 
 from kit.app import strings as say
@@ -13,7 +14,7 @@ from kit.app.desk import Desk
 from kit.app.findings import Shown
 from kit.app.guard import user_of
 from kit.app.looked import Looked, look, look_again
-from kit.app.routes import PRIVATE, body_of, looked_of, served_of
+from kit.app.routes import PRIVATE, body_of, in_turn, looked_of, served_of
 from kit.app.shelf import Served
 
 
@@ -25,15 +26,21 @@ def routes(desk: Desk) -> APIRouter:
     async def look_at(request: Request, first: str, second: str) -> Response:
         pair = served_of(desk, first), served_of(desk, second)
         data = await body_of(request, desk.settings.picture_mb)
-        looked = await run_in_threadpool(look, data, pair[0], user_of(request))
-        return await run_in_threadpool(_both, desk, looked, *pair)
+
+        def both() -> Response:
+            return _both(desk, look(data, pair[0], user_of(request)), *pair)
+
+        return await in_turn(desk, both)
 
     @router.post("/{one}/{other}")
-    def look_anew(request: Request, one: str, other: str, first: str, second: str) -> Response:
+    async def look_anew(
+        request: Request, one: str, other: str, first: str, second: str
+    ) -> Response:
         """The same picture, with other bundles."""
         looks = [looked_of(desk, request, id) for id in (other, one)]
         pair = served_of(desk, first), served_of(desk, second)
-        return _both(desk, next((each for each in looks if each.served in pair), looks[0]), *pair)
+        before = next((each for each in looks if each.served in pair), looks[0])
+        return await in_turn(desk, partial(_both, desk, before, *pair))
 
     @router.get("/{one}/{other}/differences")
     def differ(

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from anyio import CapacityLimiter
+
 from kit.app.access import Access
 from kit.app.audit import Audit
+from kit.app.clips import Clips
 from kit.app.feedback import Feedback
 from kit.app.findings import Shown, counts_of
 from kit.app.looked import Looked, Memory
 from kit.app.seats import Seats
 from kit.app.settings import Settings
 from kit.app.shelf import Shelf
+
+_AT_ONCE = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,10 +32,12 @@ class Desk:
     settings: Settings
     shelf: Shelf
     memory: Memory[Looked] = field(default_factory=Memory)
+    clips: Clips = field(default_factory=Clips)
     audit: Audit = field(default_factory=Audit)
     feedback: Feedback | None = None
     seats: Seats = field(default_factory=Seats)
     access: Access | None = None
+    looks: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(_AT_ONCE))
 
     def seen(self, looked: Looked) -> Looked:
         """Write down that it was looked at, then keep it for its visitor.
@@ -40,6 +47,11 @@ class Desk:
         """
         self.note(looked)
         return self.memory.keep(looked)
+
+    def forget(self, user: str) -> None:
+        """Forget all of a visitor's, who has left."""
+        self.memory.drop_user(user)
+        self.clips.drop_user(user)
 
     def note(self, looked: Looked) -> None:
         """Write down that it was looked at; to be called before anything of it is shown.

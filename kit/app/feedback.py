@@ -6,7 +6,7 @@
     DIR/annotations/instances_train.json
     DIR/annotations/instances_valid.json
 
-The second picture and every fifth after it go into the valid split, which ``kit train`` asks for,
+One picture in five, from the second on, goes into the valid split, which ``kit train`` asks for,
 the others into train; but one that looks nearly the same as another follows it, since a scene in
 both would flatter. There is no test split, for what a few visitors corrected is no measure of a
 detector. ``kit data merge ORIGINAL DIR --out BOTH`` adds each to its like.
@@ -56,6 +56,7 @@ LISTS = {
 PICTURES = "images"
 _BY = "kit serve --feedback"
 _LOCK = ".lock"
+_MODE = 0o600  # pictures of patients, names of users: nobody else's on this machine
 _OURS = re.compile(r"[0-9a-f]{64}\.png")
 
 
@@ -90,7 +91,7 @@ class Feedback:
         self._folder = folder
         self._classes = _classes(served)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._require_writable()
             with self._held():
                 _require_ours(folder)
@@ -138,7 +139,8 @@ class Feedback:
         content["images"] = [*(each for each in content["images"] if each is not old), entry]
         content["annotations"] = boxes
         try:
-            write_text(self._folder / LISTS[split], json.dumps(content, allow_nan=False))
+            text = json.dumps(content, allow_nan=False)
+            write_text(self._folder / LISTS[split], text, mode=_MODE)
         except OSError:
             if new:
                 path.unlink(missing_ok=True)
@@ -158,7 +160,7 @@ class Feedback:
         path = folder / f"{hashlib.sha256(data).hexdigest()}.png"
         if path.is_file():  # an orphan
             return path, False
-        write_bytes(path, data)
+        write_bytes(path, data, mode=_MODE)
         return path, True
 
     def _read(self) -> dict[str, dict[str, Any]]:

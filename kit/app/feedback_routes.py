@@ -16,7 +16,7 @@ from kit.app.feedback import Feedback
 from kit.app.looked import Looked
 from kit.app.routes import PRIVATE, body_of, looked_of
 from kit.binding import bind
-from kit.errors import KitError, UsageError
+from kit.errors import UsageError
 
 _MOST_MB = 4
 
@@ -51,7 +51,7 @@ def _keep(desk: Desk, feedback: Feedback, looked: Looked, data: bytes) -> dict[s
     desk.audit.write("kept", **facts)  # before it is: nothing is kept unlogged
     try:
         return asdict(feedback.keep(looked, correction, settled))
-    except KitError:
+    except BaseException:
         desk.audit.write("not kept", **facts)
         raise
 

@@ -73,7 +73,9 @@ def as_json(looked: Looked, shown: Shown) -> dict[str, Any]:
         "looked_at": _when(looked),
         "threshold": shown.threshold,
         "thresholds": dict(zip(card.classes, _least(looked, shown), strict=True)),
-        "without": [card.classes[label] for label in sorted(shown.without)],
+        "without": [
+            card.classes[label] for label in sorted(shown.without) if label < len(card.classes)
+        ],
         "counts": counts_of(looked, found),
         "stages_ms": {name: round(ms, 3) for name, ms in looked.stages_ms.items()},
         **watched_facts(looked.result.watched),

@@ -3,13 +3,13 @@ and headers that keep the page from reaching anybody else."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
-from http.cookies import CookieError, SimpleCookie
 from typing import Any, TypeAlias
 from urllib.parse import urlencode, urlsplit
 
-from starlette.requests import HTTPConnection
+from starlette.requests import HTTPConnection, cookie_parser
 
 from kit.app import strings as say
 from kit.app.access import Access
@@ -93,13 +93,13 @@ class Guard:
         path, most = scope["path"], self._most(scope["path"])
         send = _sealed(send, stored=path.startswith(_UNCHANGING))
         if not self._welcome(scope, headers):
-            await refuse(scope, receive, send, 403, "Not from here.")
+            await refuse(scope, receive, send, 403, say.GUARD_ELSEWHERE)
         elif _closed(scope):
-            await refuse(scope, receive, send, 404, "Not here.")
+            await refuse(scope, receive, send, 404, say.GUARD_CLOSED)
         elif not self._admitted(scope):
             await self._show_the_door(scope, receive, send)
         elif _length(headers) > most:
-            await refuse(scope, receive, send, 413, "Too large.")
+            await refuse(scope, receive, send, 413, say.GUARD_LARGE)
         else:
             receive = _counted(receive, most)
             if scope["type"] == "websocket":
@@ -155,7 +155,7 @@ class Guard:
         """Whether it comes from a page of ours, by the name we are called by: another page in the
         visitor's browser must not look through our eyes."""
         host = headers.get("host", "")
-        if self._settings.loopback and _name(host) not in _LOCAL:
+        if self._settings.loopback and _name(host) not in {*_LOCAL, self._settings.host}:
             return False  # a name that somebody else's DNS points at this machine
         # reading is refused too: Gradio would allow every other page to, by CORS
         origin = headers.get("origin")
@@ -180,15 +180,9 @@ def cookie_of(scope: Scope) -> str:
 def token_of(scope: Scope) -> str | None:
     """The session's, where the browser or the program has one."""
     wanted = cookie_of(scope)
-    for name, value in scope["headers"]:
-        if name == b"cookie":
-            try:
-                cookies = SimpleCookie(value.decode("latin-1"))
-            except CookieError:
-                continue
-            if wanted in cookies:
-                return cookies[wanted].value
-    return None
+    sent = [value.decode("latin-1") for name, value in scope["headers"] if name == b"cookie"]
+    # not http.cookies: that drops all of them for a neighbour's odd one
+    return next((found[wanted] for found in map(cookie_parser, sent) if wanted in found), None)
 
 
 async def refuse(
@@ -199,9 +193,9 @@ async def refuse(
         await receive()
         await send({"type": "websocket.close", "code": 1008, "reason": text})
         return
-    body = text.encode()
+    body = json.dumps({"detail": text}).encode()
     headers = [
-        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
         (b"connection", b"close"),
     ]

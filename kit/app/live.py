@@ -6,6 +6,7 @@ from __future__ import annotations
 import time
 from functools import partial
 
+import anyio
 from fastapi import APIRouter, WebSocket
 from fastapi.concurrency import run_in_threadpool
 from starlette.websockets import WebSocketDisconnect
@@ -50,7 +51,7 @@ def routes(desk: Desk) -> APIRouter:
 async def _visit(desk: Desk, cameras: Cameras, socket: WebSocket) -> None:
     served = _served(desk, socket.query_params.get("bundle", ""))
     camera = socket.query_params.get("camera", "")
-    if camera and not (camera.isdecimal() and int(camera) < len(cameras)):
+    if camera and not (camera.isdecimal() and len(camera) < 10 and int(camera) < len(cameras)):
         raise Ended(say.LIVE_NO_CAMERA_HERE)
     with desk.seats.one(desk.settings.visitors):
         await socket.send_json(
@@ -85,7 +86,8 @@ async def _logged(
         await visit.run()
     finally:
         seconds = round(time.monotonic() - began, 3)
-        write("live end", frames=visit.frames, seconds=seconds)  # also while it is cancelled
+        with anyio.CancelScope(shield=True):
+            await run_in_threadpool(write, "live end", frames=visit.frames, seconds=seconds)
 
 
 async def _part(socket: WebSocket, end: Ended) -> None:

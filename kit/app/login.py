@@ -68,7 +68,7 @@ def routes(desk: Desk, access: Access) -> APIRouter:
     def leave(request: Request) -> Response:
         gone = access.leave(token_of(request.scope))
         if gone is not None:
-            desk.memory.drop_user(gone)
+            desk.forget(gone)
         answer = RedirectResponse("/login", 303)
         answer.delete_cookie(cookie_of(request.scope), httponly=True, samesite="strict")
         return answer

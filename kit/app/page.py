@@ -41,7 +41,7 @@ def build(desk: Desk) -> gr.Blocks:
             with gr.Tab(say.WORTH, id="worth"):
                 worth_tab.build()
         api.build(desk)
-    page.queue(max_size=64, default_concurrency_limit=8)
+    page.queue(max_size=16, default_concurrency_limit=4)
     return page
 
 

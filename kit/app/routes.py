@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
+from anyio import to_thread
 from fastapi import APIRouter, HTTPException, Query, Request
-from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from markupsafe import Markup
 
@@ -20,6 +22,9 @@ from kit.app.shelf import Served
 from kit.app.viewer import viewer
 from kit.app.worth import card_page, worth
 
+T = TypeVar("T")
+
+_WAITING = 16
 PRIVATE = {"cache-control": "no-store"}
 """Header of what is a visitor's own."""
 
@@ -32,7 +37,7 @@ def routes(desk: Desk) -> APIRouter:
     router = APIRouter()
 
     @router.get("/healthz")
-    def healthy() -> dict[str, str]:
+    async def healthy() -> dict[str, str]:  # without a thread: busy is not dead
         return {"status": "alive"}
 
     @router.get("/readyz")
@@ -70,20 +75,23 @@ def routes(desk: Desk) -> APIRouter:
         request: Request, bundle: str = "", title: str = "", sample: str = ""
     ) -> Response:
         served = served_of(desk, bundle)
-        if sample:
-            data = _sample(served, sample).read_bytes()
-        else:
-            data = await body_of(request, desk.settings.picture_mb)
+        path = _sample(served, sample) if sample else None
+        sent = b"" if path else await body_of(request, desk.settings.picture_mb)
 
         def shown() -> Markup:
+            data = path.read_bytes() if path else sent
             return _shown(desk, look(data, served, user_of(request)), title)
 
-        return HTMLResponse(await run_in_threadpool(shown), 200, PRIVATE)
+        return HTMLResponse(await in_turn(desk, shown), 200, PRIVATE)
 
     @router.post("/kit/look/{id}")
-    def look_anew(request: Request, id: str, bundle: str = "", title: str = "") -> Response:
-        looked = look_again(looked_of(desk, request, id), served_of(desk, bundle))
-        return HTMLResponse(_shown(desk, looked, title), 200, PRIVATE)
+    async def look_anew(request: Request, id: str, bundle: str = "", title: str = "") -> Response:
+        before, served = looked_of(desk, request, id), served_of(desk, bundle)
+
+        def shown() -> Markup:
+            return _shown(desk, look_again(before, served), title)
+
+        return HTMLResponse(await in_turn(desk, shown), 200, PRIVATE)
 
     @router.get("/kit/result/{id}/{name}")
     def result(
@@ -120,6 +128,18 @@ def looked_of(desk: Desk, request: Request, id: str) -> Looked:
     if looked is None:
         raise HTTPException(404, say.FORGOTTEN)
     return looked
+
+
+async def in_turn(desk: Desk, work: Callable[[], T]) -> T:
+    """Decode and look in a thread, but few at once: the others leave threads and memory to cameras,
+    clips and whoever asks how it stands.
+
+    Raises:
+        HTTPException: 503, too many wait.
+    """
+    if desk.looks.statistics().tasks_waiting >= _WAITING:
+        raise HTTPException(503, say.BUSY)
+    return await to_thread.run_sync(work, limiter=desk.looks)
 
 
 def served_of(desk: Desk, name: str) -> Served:

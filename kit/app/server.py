@@ -9,6 +9,7 @@ from threading import Event, Thread
 
 from kit.app.access import Access
 from kit.app.audit import Audit, open_audit
+from kit.app.clips import Clips
 from kit.app.desk import Desk
 from kit.app.feedback import Feedback
 from kit.app.guard import Guard, user_of
@@ -33,7 +34,10 @@ def serve(settings: Settings, progress: Progress = SILENT) -> None:
     """
     folder = seal()
     try:
-        import gradio  # noqa: F401 - late: it reads the switches when it is imported
+        # late: Gradio reads the switches when it is imported; and after our plots, which say where
+        # matplotlib, that both use, keeps its list of fonts
+        import kit.report.plots  # noqa: F401, I001
+        import gradio  # noqa: F401
     except ModuleNotFoundError as error:
         raise MissingPackage(error.name or "gradio", "app") from error
     if settings.certfile and settings.keyfile:
@@ -45,7 +49,8 @@ def serve(settings: Settings, progress: Progress = SILENT) -> None:
     feedback = None
     if settings.feedback is not None:
         feedback = Feedback(settings.feedback, shelf.values())
-    desk = Desk(settings, shelf, audit=audit, feedback=feedback, access=access)
+    clips = Clips(settings.clip_seconds, audit)
+    desk = Desk(settings, shelf, clips=clips, audit=audit, feedback=feedback, access=access)
     app = make(desk)
     for served in shelf.values():
         audit.write("start", bundle_sha256=served.bundle.sha256, threshold=served.threshold)
@@ -78,6 +83,7 @@ def _run(app: Guard, desk: Desk, listening: socket.socket) -> None:
         ws_per_message_deflate=False,  # frames are compressed already
         timeout_graceful_shutdown=3,
         server_header=False,
+        proxy_headers=False,  # else anybody here could make up the address they come from
     )
     over = Event()
     Thread(target=_forget, args=(desk, over), daemon=True).start()
@@ -91,18 +97,25 @@ def _forget(desk: Desk, over: Event) -> None:
     """Pictures are forgotten in time even where nobody comes any more."""
     while not over.wait(_FORGETS_EVERY):
         desk.memory.forget()
+        desk.clips.forget()
 
 
 def make(desk: Desk) -> Guard:
     """The whole app, as ASGI; :func:`kit.app.offline.seal` comes first."""
     import gradio as gr
     from fastapi import FastAPI, Request
-    from fastapi.responses import JSONResponse
+    from fastapi.responses import JSONResponse, Response
+    from starlette.requests import ClientDisconnect
 
     from kit.app import compare_routes, feedback_routes, live, login, page, video_routes
     from kit.app.routes import routes
 
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+
+    @app.exception_handler(ClientDisconnect)
+    def left(_: Request, __: ClientDisconnect) -> Response:
+        """The visitor went while something was sent; nobody reads this."""
+        return Response(status_code=400)
 
     @app.exception_handler(KitError)
     def explain(_: Request, error: KitError) -> JSONResponse:

@@ -15,6 +15,7 @@ SAMPLE = "Sample picture {number}"
 PICTURE_NUMBER = "Picture {number} of {count}"
 PICTURE_FAILED = "{title} could not be looked at: {why}"
 TOO_LARGE = "it is larger than {most} MB"
+BUSY = "Too many pictures are waiting. Try again in a minute."
 NO_BUNDLE = "There is no such detector here."
 FORGOTTEN = "This picture was forgotten. Show it again."
 
@@ -237,6 +238,10 @@ EDIT_TEXTS = {
     "failed": "Not kept: {why}",
     "lose": "Corrections that were not kept will be lost. Go on?",
 }
+
+GUARD_ELSEWHERE = "Not from here."
+GUARD_CLOSED = "Not here."
+GUARD_LARGE = "Too large."
 
 LOGIN_ENTER = "Log in"
 LOGIN_USER = "User"

@@ -27,6 +27,8 @@ from kit.report.tally import Looked, Recorded, Tally
 from kit.runtime.stream import Video
 from kit.types import Detections, Picture, Result
 
+_FASTEST = 60.0  # frames a second of a clip, as far as its length is concerned
+
 MOST_PIXELS = 4096 * 2304
 """Of a frame: some frames wait in memory beside the one that is looked at."""
 
@@ -119,11 +121,12 @@ def look_through(
         sink = _Sink(card.classes, Path(file.name), video.rate)
         tally = Tally(card.watch.get("alarms"))
         tally.progress = _Teller(tally, told)
-        follow(look, video, sink, tally, seconds=most_seconds, stop=stop)
+        most = _most_frames(video, most_seconds)
+        follow(look, video, sink, tally, seconds=most / video.rate, stop=stop)
         if stop():
             return None
         frames = tally.done.frames
-        cut = frames != video.frames and frames >= most_seconds * video.rate
+        cut = frames != video.frames and frames >= most
         return Clip(
             served=served,
             sha256=sha256,
@@ -144,9 +147,14 @@ def _check(video: Video, most_seconds: float) -> None:
     if width * height > MOST_PIXELS:
         most = f"{MOST_PIXELS / 1e6:.1f}"
         raise DataError(say.VIDEO_WIDE.format(width=width, height=height, most=most))
-    seconds = video.frames / video.rate
-    if seconds > most_seconds:
+    if video.frames > _most_frames(video, most_seconds):
+        seconds = video.frames / min(video.rate, _FASTEST)
         raise DataError(say.VIDEO_LONG.format(seconds=spoken(seconds), most=spoken(most_seconds)))
+
+
+def _most_frames(video: Video, most_seconds: float) -> float:
+    """A header may tell any rate; work is counted in frames."""
+    return most_seconds * min(video.rate, _FASTEST)
 
 
 def spoken(seconds: float) -> str:

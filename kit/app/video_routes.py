@@ -12,12 +12,13 @@ from errno import EDQUOT, ENOSPC
 from pathlib import Path
 from typing import Any
 
+import anyio
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, Response, StreamingResponse
 
 from kit.app import strings as say
-from kit.app.clips import Clips, Full, Job, status
+from kit.app.clips import Full, Job, status
 from kit.app.desk import Desk
 from kit.app.guard import user_of
 from kit.app.routes import PRIVATE, served_of
@@ -27,7 +28,7 @@ from kit.app.video_page import as_json, seen
 
 def routes(desk: Desk) -> APIRouter:
     """All of them; what they work on is stopped with the server."""
-    clips = Clips(desk.settings.clip_seconds, desk.audit)
+    clips = desk.clips
 
     @asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[None]:
@@ -89,7 +90,7 @@ async def _received(request: Request, most_mb: int) -> tuple[Path, str]:
     path = Path(name)
     try:
         with os.fdopen(number, "wb") as file:
-            async for block in request.stream():
+            async for block in _blocks(request):
                 size += len(block)
                 if size > most:
                     raise HTTPException(413, say.TOO_LARGE.format(most=most_mb))
@@ -106,6 +107,21 @@ async def _received(request: Request, most_mb: int) -> tuple[Path, str]:
     return path, digest.hexdigest()
 
 
+async def _blocks(request: Request) -> AsyncIterator[bytes]:
+    """What comes; who sends nothing for a while has gone, and gives up the place."""
+    stream = request.stream()
+    while True:
+        try:
+            with anyio.fail_after(_SILENT):
+                block = await anext(stream, None)
+        except TimeoutError as error:
+            raise HTTPException(408, say.VIDEO_LOST) from error
+        if block is None:
+            return
+        yield block
+
+
+_SILENT = 30.0  # seconds
 _RANGE = re.compile(r"bytes=(\d{0,15})-(\d{0,15})")
 
 

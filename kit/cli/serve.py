@@ -7,11 +7,11 @@
 
 Without a bundle it serves the one that `make quickstart` made. It listens to this machine alone
 (127.0.0.1) unless told otherwise, asks nobody outside, and keeps nothing: pictures stay in memory
-and are forgotten within half an hour.
+and are forgotten half an hour after their last use.
 
 With --feedback visitors can correct boxes and keep the picture. DIR is then a COCO dataset, as
-`kit data check DIR` and `kit train` take it: the second picture and every fifth after it are valid
-pictures, the others for training. Beside the data that were there before:
+`kit data check DIR` and `kit train` take it: one in five is a valid picture, the
+others are for training, and look-alikes stay together. Beside the data that were there before:
 
     kit data merge bccd DIR --out both
     kit train yolov8n both --out runs/both

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 from kit.app.looked import Looked
@@ -52,19 +53,19 @@ def served(classes: tuple[str, ...] = CLASSES, name: str = "fixed") -> Served:
     return Served(name, Bundle(Path("fixed"), card, "c" * 64), detector, ThreadPoolExecutor(1))
 
 
-def picture(brightness: int = 120) -> Picture:
-    """100 x 80, no two rows alike."""
-    rows = np.arange(80, dtype=np.uint8)[:, None, None]
-    return np.broadcast_to(rows + np.uint8(brightness), (80, 100, 3)).copy()
+def picture(seed: int = 120) -> Picture:
+    """100 x 80; those of two seeds don't look alike."""
+    noise = np.random.default_rng(seed).integers(0, 256, (9, 12, 3), np.uint8)
+    return np.asarray(cv2.resize(noise, (100, 80), interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
-def looked(brightness: int = 120, by: Served | None = None, user: str | None = None) -> Looked:
-    shown = picture(brightness)
+def looked(seed: int = 120, by: Served | None = None, user: str | None = None) -> Looked:
+    shown = picture(seed)
     return Looked(
-        f"id{brightness}",
+        f"id{seed}",
         by or served(),
         shown,
-        f"{brightness:064x}",
+        f"{seed:064x}",
         Result(FOUND, {"run": 1_000_000}),
         {"decode": 1.0, "run": 1.0},
         user,

@@ -54,11 +54,21 @@ window.addEventListener("beforeunload", (event) => {
   if (unsaved()) event.preventDefault();
 });
 
-for (const kind of ["change", "drop", "paste"]) {
+/** Whether new pictures would come, in the tab where the corrections are. */
+function brings(event, session) {
+  const here = session?.viewer.closest("[data-intake]");
+  if (!here) return false;
+  if (event.type === "paste") return event.clipboardData?.files.length && here.offsetParent;
+  if (event.target.closest?.("[data-intake]") !== here) return false;
+  if (event.type === "click") return event.target.closest("[data-sample]");
+  return event.type === "drop" ? event.dataTransfer.files.length : event.target.matches("input[type=file]");
+}
+
+for (const kind of ["change", "drop", "paste", "click"]) {
   document.addEventListener(kind, (event) => {
-    const bundle = event.target.matches?.(".kit-bundle") ? event.target : null;
-    const pictures = kind === "paste" ? event.clipboardData?.files.length : event.target.closest?.(".kit-drop");
-    const session = (bundle || pictures) && unsaved();
+    const bundle = kind === "change" && event.target.matches?.(".kit-bundle") ? event.target : null;
+    const open = unsaved();
+    const session = (bundle || brings(event, open)) && open;
     if (session && !window.confirm(session.texts.lose)) {
       event.stopImmediatePropagation();
       event.preventDefault();

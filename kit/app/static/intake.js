@@ -65,11 +65,16 @@
   /** Another detector was chosen: the same pictures again. */
   async function again(section) {
     const texts = section.dataset;
-    for (const viewer of section.querySelectorAll(".kit-viewer")) {
-      const { id } = JSON.parse(viewer.dataset.kit);
-      const title = viewer.querySelector("h3")?.textContent ?? "";
+    const turn = (section.kitTurn = (section.kitTurn ?? 0) + 1);
+    for (const before of section.querySelectorAll(".kit-results > *")) {
+      // a picture that once failed still knows which it was
+      const { id, title } = before.kitPicture ?? { ...JSON.parse(before.dataset.kit ?? "{}"), title: before.querySelector("h3")?.textContent ?? "" };
+      if (!id) continue;
       const query = new URLSearchParams({ ...chosen(section), title });
-      viewer.replaceWith(await ask(`${texts.intake}/${id}?${query}`, null, title, texts));
+      const element = await ask(`${texts.intake}/${id}?${query}`, null, title, texts);
+      if (turn !== section.kitTurn) return; // another was chosen meanwhile
+      if (!element.dataset.kit) element.kitPicture = { id, title };
+      before.replaceWith(element);
     }
   }
 

@@ -6,8 +6,15 @@
     const name = document.querySelector(".kit-bundle")?.value ?? "";
     if (place.dataset.bundle === name) return;
     place.dataset.bundle = name;
-    const answer = await fetch(`kit/worth?${new URLSearchParams({ bundle: name })}`);
-    if (place.dataset.bundle === name) place.innerHTML = await answer.text(); // made by the server, escaped
+    try {
+      const answer = await fetch(`kit/worth?${new URLSearchParams({ bundle: name })}`);
+      const text = await answer.text();
+      if (place.dataset.bundle !== name) return; // another was chosen meanwhile
+      if (answer.ok) place.innerHTML = text; // made by the server, escaped
+      else place.textContent = JSON.parse(text).detail ?? answer.statusText;
+    } catch (error) {
+      place.textContent = error.message;
+    }
   }
 
   const look = () => document.querySelectorAll(".kit-worth-of").forEach(tell);

@@ -123,6 +123,7 @@ def own_home(bundle: Path, tmp_path: Path) -> Iterator[Any]:
         "PYTHONPATH": str(Path(__file__).parents[3]),
         "PYTHONDONTWRITEBYTECODE": "1",
         "HOME": str(folders["home"]),
+        "KIT_CACHE": str(tmp_path / "cache"),  # matplotlib's list of fonts
         "TMPDIR": str(folders["tmp"]),
     }
     started: list[subprocess.Popen[bytes]] = []

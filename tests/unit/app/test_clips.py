@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -298,7 +299,8 @@ def test_time_left() -> None:
 @pytest.fixture
 def client(bundle_on_shelf: Shelf, folder: Path) -> Iterator[TestClient]:
     app = FastAPI()
-    app.include_router(routes(Desk(Settings(clip_mb=1, clip_seconds=5), bundle_on_shelf)))
+    settings = Settings(clip_mb=1, clip_seconds=5)
+    app.include_router(routes(Desk(settings, bundle_on_shelf, clips=Clips(5))))
     with TestClient(app) as client:
         yield client
 
@@ -397,3 +399,21 @@ def test_parts(wanted: str | None, code: int, content: bytes, told: str | None) 
         code, content, told
     )  # fmt: skip
     assert answer.headers["accept-ranges"] == "bytes"
+
+
+def test_who_leaves_takes_the_clips_along(folder: Path, clips: Clips, slow: Slow) -> None:
+    hers, his = (clips.add(job(folder, user, user=user)) for user in ("ann", "bob"))
+    until(lambda: len(slow.begun) == 2)
+    clips.drop_user("ann")
+    assert hers.left
+    assert not his.left
+    until(lambda: clips.get(hers.id, "ann") is None)
+    assert clips.get(his.id, "bob") is his
+
+
+def test_a_header_that_tells_any_rate_makes_no_long_clip_short() -> None:
+    told: Any = SimpleNamespace(size=(64, 48), rate=1000.0, frames=18_000)  # ten minutes at 30
+    with pytest.raises(DataError, match="it lasts"):
+        video._check(told, 120)
+    short: Any = SimpleNamespace(size=(64, 48), rate=1000.0, frames=7_000)
+    video._check(short, 120)

@@ -59,13 +59,6 @@ def test_it_is_a_dataset_that_can_be_learned_from(folder: Path) -> None:
     assert sorted(np.diff(dataset.offsets)) == [1, 2]
 
 
-def scene(seed: int) -> Looked:
-    """Pictures that don't look alike."""
-    noise = np.random.default_rng(seed).integers(0, 256, (9, 12, 3), np.uint8)
-    shown = cv2.resize(noise, (120, 100), interpolation=cv2.INTER_CUBIC)
-    return replace(looked(), picture=np.asarray(shown, np.uint8))
-
-
 def splits(folder: Path) -> dict[str, set[str]]:
     dataset = open_source(str(folder))
     return {
@@ -76,11 +69,11 @@ def splits(folder: Path) -> dict[str, set[str]]:
 def test_every_fifth_picture_is_set_aside_and_stays_there(folder: Path) -> None:
     feedback = Feedback(folder, [served()])
     for seed in range(12):
-        keep(feedback, scene(seed))
+        keep(feedback, looked(seed))
     before = splits(folder)
     assert {name: len(ids) for name, ids in before.items()} == {"train": 9, "valid": 3}
     for seed in range(12):
-        assert keep(feedback, scene(seed), ONE).replaced
+        assert keep(feedback, looked(seed), ONE).replaced
     assert splits(folder) == before
     assert len(open_source(str(folder)).boxes) == 12
     examine(open_source(str(folder))).require_sound(folder)
@@ -88,14 +81,30 @@ def test_every_fifth_picture_is_set_aside_and_stays_there(folder: Path) -> None:
 
 def test_what_looks_the_same_stays_together(folder: Path) -> None:
     feedback = Feedback(folder, [served()])
-    keep(feedback, scene(0))
-    first = scene(1)
+    keep(feedback, looked(0))
+    first = looked(1)
     keep(feedback, first)  # the second: set aside
     for more in (1, 2, 3):
         brighter = np.clip(first.picture.astype(int) + more, 0, 255).astype(np.uint8)
         keep(feedback, replace(first, picture=brighter))
     assert {name: len(ids) for name, ids in splits(folder).items()} == {"train": 1, "valid": 4}
     assert not examine(open_source(str(folder))).errors
+
+
+def test_a_valid_split_comes_with_the_first_picture_that_differs(folder: Path) -> None:
+    feedback = Feedback(folder, [served()])
+    keep(feedback, looked(0))
+    keep(feedback, replace(looked(0), picture=np.clip(looked(0).picture, 0, 250)))
+    assert list(splits(folder)) == ["train"]
+    keep(feedback, looked(1))
+    assert {name: len(ids) for name, ids in splits(folder).items()} == {"train": 2, "valid": 1}
+
+
+def test_what_is_kept_is_nobody_elses(folder: Path) -> None:
+    keep(Feedback(folder, [served()]), looked())
+    assert folder.stat().st_mode & 0o077 == 0
+    for path in folder.glob("*/*.*"):
+        assert path.stat().st_mode & 0o077 == 0
 
 
 def test_pictures_are_the_very_pixels_and_named_by_their_hash(folder: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from kit.app.guard import POLICY, Guard
+from kit.app.guard import POLICY, Guard, cookie_of, token_of
 from kit.app.settings import Settings
 from kit.errors import UsageError
 
@@ -140,3 +140,11 @@ def test_settings_that_contradict_each_other(tmp_path: Any) -> None:
         Settings(certfile=pem, keyfile=tmp_path / "none.pem")
     assert Settings(host="::1").loopback
     assert not Settings(host="0.0.0.0").loopback
+
+
+@pytest.mark.parametrize("neighbour", ['foo={"x":1}', "a name=1", "theme", 'q="open'])
+def test_a_neighbours_cookie_does_not_lock_out(neighbour: str) -> None:
+    scope: dict[str, Any] = {"scheme": "http", "server": ("127.0.0.1", 7860), "headers": []}
+    name = cookie_of(scope)
+    scope["headers"] = [(b"cookie", f"{neighbour}; {name}=abc; z=1".encode())]
+    assert token_of(scope) == "abc"

@@ -106,3 +106,24 @@ def test_a_picture_that_looks_wrong_is_marked_on_paper_too(desk: Any, png: bytes
     page = as_page(replace(looked, result=watched), Shown())
     assert "unlike those the detector learned from" in page
     assert "blurred" in page
+
+
+def test_a_class_there_is_none_of_can_be_hidden(desk: Any, png: bytes) -> None:
+    assert as_json(look(png, desk.shelf.first), Shown(None, {99}))["without"] == []
+
+
+def test_too_many_wait(desk: Any, png: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    testclient = pytest.importorskip("fastapi.testclient")
+    from fastapi import FastAPI
+
+    from kit.app import routes
+
+    app = FastAPI()
+    app.include_router(routes.routes(desk))
+    client = testclient.TestClient(app)
+    assert client.post("/kit/look", content=png).status_code == 200
+    monkeypatch.setattr(routes, "_WAITING", 0)
+    refused = client.post("/kit/look", content=png)
+    assert refused.status_code == 503
+    assert "waiting" in refused.json()["detail"]
+    assert client.get("/healthz").status_code == 200
