@@ -292,7 +292,7 @@ CASES = (
          ("--seconds", "videos")),
     Case("nothing to write", "detect {onnx} 0 --no-draw --save none", ("nothing to write",)),
     Case("no pictures for the gate", "export {run}/best --data nowhere --out new",
-         ("nowhere", "--data", "no unchecked export")),
+         ("nowhere", "no such folder", "dataset card")),
 )  # fmt: skip
 
 
