@@ -126,7 +126,7 @@ def camera_film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # its event loop runs in this thread: no later module may meet it
 def chromium(camera_film: Path) -> Iterator[Any]:
     """The browser, and its camera."""
     path = shutil.which("chromium") or shutil.which("google-chrome")

@@ -18,8 +18,10 @@ PAUSES = st.sampled_from([0.0, 0.001])
 
 @pytest.fixture(autouse=True)
 def _no_thread_is_left() -> Iterator[None]:
+    before = set(threading.enumerate())  # of detectors that other tests have opened
     yield
-    assert not [each for each in threading.enumerate() if each.name.startswith("kit-")]
+    left = set(threading.enumerate()) - before
+    assert not [each for each in left if each.name.startswith("kit-")]
 
 
 @settings(max_examples=20, deadline=None)
