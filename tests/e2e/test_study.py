@@ -194,7 +194,8 @@ def test_on_a_cluster_a_lost_worker_is_replaced(user: Any, written: Callable[...
     study = user.start(*words, "--out", "cluster")
     out = user.folder / "cluster"
     wait_for_epoch(out, study, after=2)
-    [victim, *_] = ray_workers(out)
+    # one that has something to go on with
+    victim = next(worker for worker, log in ray_workers(out) if "epoch 2:" in log.read_text())
     os.kill(victim, signal.SIGKILL)
     _, told = study.communicate(timeout=400)
     assert study.returncode == 0, told
@@ -204,14 +205,14 @@ def test_on_a_cluster_a_lost_worker_is_replaced(user: Any, written: Callable[...
     assert all((each.directory / TASK).is_file() for each in load_all(out))
 
 
-def ray_workers(out: Path) -> list[int]:
-    """Processes that hold a log of the study open."""
+def ray_workers(out: Path) -> list[tuple[int, Path]]:
+    """Processes that hold a log of the study open, with the log."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            held = {str(each.readlink()) for each in (folder / "fd").iterdir()}
+            held = {each.readlink() for each in (folder / "fd").iterdir()}
         except OSError:
             continue
-        if any(h.startswith(str(out.resolve())) and h.endswith("log.txt") for h in held):
-            found.append(int(folder.name))
+        logs = (h for h in held if h.is_relative_to(out.resolve()) and h.name == "log.txt")
+        found += [(int(folder.name), log) for log in logs]
     return found
