@@ -10,7 +10,7 @@ challenges leave it out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Literal
@@ -110,16 +110,19 @@ def froc(
         units: patients, which are then drawn whole.
     """
 
-    def curve(classes: Sequence[Matches]) -> Curve:
-        pictures = len(classes[0].objects)
-        blocks = draws(pictures, units=units, resamples=resamples, seed=seed)
-        return _curve(_marks(classes), blocks, units)
-
-    return Froc(
-        by,
-        curve(list(matches.values())),
-        {name: curve([each]) for name, each in matches.items()},
+    marks = [_marks(list(matches.values())), *(_marks([each]) for each in matches.values())]
+    pictures = len(marks[0].objects)
+    blocks = chain(
+        [np.ones((1, pictures), np.int64)],
+        draws(pictures, units=units, resamples=resamples, seed=seed),
     )
+    # drawn once for all curves: drawing costs as much as reading a curve
+    read = [[_sensitivities(each, weights) for each in marks] for weights in blocks]
+    pooled, *each_class = (
+        _curve(each, np.concatenate(rows), units)
+        for each, rows in zip(marks, zip(*read, strict=True), strict=True)
+    )
+    return Froc(by, pooled, dict(zip(matches, each_class, strict=True)))
 
 
 def sensitivities(classes: Sequence[Matches], weights: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -128,14 +131,13 @@ def sensitivities(classes: Sequence[Matches], weights: NDArray[np.int64]) -> NDA
     return _sensitivities(_marks(classes), weights)
 
 
-def _curve(marks: _Marks, blocks: Iterator[NDArray[np.int64]], units: Units | None) -> Curve:
+def _curve(marks: _Marks, rows: NDArray[np.float64], units: Units | None) -> Curve:
+    """The curve of ``(1 + B, 25)`` sensitivities, the first on the pictures as they are."""
     pictures, objects = len(marks.objects), int(marks.objects.sum())
     ends = len(marks.false) / max(pictures, 1)
     if not objects:
         why = "not measurable: no objects"
         return Curve(0, pictures, (), (), (), None, None, ends, why)
-    whole = np.ones((1, pictures), np.int64)
-    rows = np.concatenate([_sensitivities(marks, each) for each in chain([whole], blocks)])
     value, drawn = rows[0], rows[1:]
     score = float(value[::_STEP].mean())
     holding = np.flatnonzero(marks.objects)
@@ -192,10 +194,21 @@ def _read(
     hits = _at(marks.hits, marks.picture, weights, ends)
     limits = np.asarray(GRID) * weights.sum(axis=1)[:, None]
     complete = len(ends) == len(marks.ends) or bool((false[:, -1] > limits[:, -1]).all())
-    places = [np.searchsorted(*row, side="right") for row in zip(false, limits, strict=True)]
-    best = np.take_along_axis(hits, np.array(places) - 1, axis=1)
+    best = np.take_along_axis(hits, _last_within(false, limits), axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(best / (weights @ marks.objects)[:, None]), complete
+
+
+def _last_within(counts: NDArray[np.int32], limits: NDArray[np.float64]) -> NDArray[np.int64]:
+    """``(b, K)`` the last place of each ascending row of ``(b, E)`` that is within a limit.
+
+    Rows are put one after another, each above the last, so that one search serves all of them.
+    """
+    span = int(counts.max()) + 1
+    above = np.arange(len(counts))[:, None]
+    keys = np.minimum(np.floor(limits).astype(np.int64), span - 1) + above * span
+    places = np.searchsorted((counts + above * span).ravel(), keys.ravel(), side="right")
+    return np.asarray(places.reshape(limits.shape) - above * counts.shape[1] - 1)
 
 
 def _at(
