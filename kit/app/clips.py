@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,6 +26,10 @@ AT_ONCE = 2
 MOST = 8
 """Clips that are sent, wait or are looked at: each takes memory."""
 
+MOST_EACH = 4
+"""Of them of one visitor, so that there is room for another. Visitors of one address are one, where
+nobody logs in."""
+
 ABANDONED = 90.0
 """Seconds without a question from its page after which a clip is left. A page in the background
 may ask once a minute only."""
@@ -36,7 +41,7 @@ State = Literal["waiting", "looking", "done", "failed", "stopped"]
 
 
 class Full(Exception):
-    """There are :data:`MOST` clips already."""
+    """There are :data:`MOST` clips already, or :data:`MOST_EACH` of this visitor."""
 
 
 @dataclass(eq=False)
@@ -46,6 +51,7 @@ class Job:
     Attributes:
         id: 128 random bits; who has them may see the clip.
         path: of the clip, in the temporary folder, without its name.
+        user: who may see it, where there is a login. visitor: the user, or the address.
         frame: number of the last that was looked at, of ``frames`` (0: not known).
         rate: frames a second of late.
         clip: once it is done. why: it failed.
@@ -56,6 +62,7 @@ class Job:
     sha256: str
     served: Served
     user: str | None = None
+    visitor: str = ""
     id: str = field(default_factory=lambda: secrets.token_urlsafe(16))
     state: State = "waiting"
     frame: int = 0
@@ -92,13 +99,13 @@ class Clips:
         self._most_seconds, self._audit = most_seconds, audit or Audit()
         self._changed = Condition()
         self._active: dict[str, Job] = {}  # in the order they came
-        self._receiving = 0
+        self._receiving: Counter[str] = Counter()
         self._threads: list[Thread] = []
         self._closed = False
         self._kept = Memory[Job](most_bytes=MOST_BYTES)
 
     @contextmanager
-    def receiving(self) -> Iterator[None]:
+    def receiving(self, visitor: str) -> Iterator[None]:
         """While a clip is sent, before it is added.
 
         Raises:
@@ -106,14 +113,16 @@ class Clips:
         """
         with self._changed:
             self._sweep()
-            if self._closed or len(self._active) + self._receiving >= MOST:
+            held = Counter(job.visitor for job in self._active.values()) + self._receiving
+            if self._closed or held.total() >= MOST or held[visitor] >= MOST_EACH:
                 raise Full
-            self._receiving += 1
+            self._receiving[visitor] += 1
         try:
             yield
         finally:
             with self._changed:
-                self._receiving -= 1
+                self._receiving[visitor] -= 1
+                self._receiving += Counter()  # forgets who sends nothing
 
     def add(self, job: Job) -> Job:
         """Let it wait for its turn; from now on its file is removed here."""

@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
+from kit.app import strings as say
 from kit.app.looked import Looked
 from kit.binding import STRICT
 from kit.errors import UsageError
@@ -98,7 +99,7 @@ def settle(looked: Looked, correction: Correction) -> list[Settled]:
             shown, a class is unknown, or a box is not finite, not in the picture or too thin.
     """
     if len(correction.boxes) > MOST_BOXES:
-        raise UsageError(f"more than {MOST_BOXES} boxes on a picture")
+        raise UsageError(say.CORRECT_MANY.format(most=MOST_BOXES))
     _require_decided(looked, correction)
     return [_settled(looked, each, number) for number, each in enumerate(correction.boxes, 1)]
 
@@ -106,23 +107,18 @@ def settle(looked: Looked, correction: Correction) -> list[Settled]:
 def _require_decided(looked: Looked, correction: Correction) -> None:
     decided = [each.proposed for each in correction.boxes if each.proposed is not None]
     if len(set(decided)) < len(decided):
-        raise UsageError("a box is decided on twice")
+        raise UsageError(say.CORRECT_TWICE)
     threshold = correction.threshold
     if threshold is not None and not 0 <= threshold <= 1:  # also for NaN
-        raise UsageError("the threshold must lie in 0..1")
+        raise UsageError(say.CORRECT_THRESHOLD)
     found = looked.result.detections
     own = np.asarray(looked.served.bundle.card.thresholds)[found.labels]
     over = found.scores - (own if threshold is None else threshold)
     shown = set(np.flatnonzero(over >= _EDGE).tolist())
     if strange := set(decided) - set(np.flatnonzero(over >= -_EDGE).tolist()):
-        raise UsageError(f"{_many(strange)} decided on that was not shown")
+        raise UsageError(say.CORRECT_STRANGE.format(count=len(strange)))
     if open_ := shown - set(decided):
-        raise UsageError(f"{_many(open_)} not decided on: accept or reject each that is shown")
-
-
-def _many(boxes: Iterable[int]) -> str:
-    count = len(list(boxes))
-    return "1 box is" if count == 1 else f"{count} boxes are"
+        raise UsageError(say.CORRECT_OPEN.format(count=len(open_)))
 
 
 def _settled(looked: Looked, each: Decision, number: int) -> Settled:
@@ -139,7 +135,7 @@ def _settled(looked: Looked, each: Decision, number: int) -> Settled:
         box = box or _clipped(place, looked)
     if each.name is not None:
         if each.name not in classes:
-            raise UsageError(f"box {number}: there is no class {each.name!r}")
+            raise UsageError(say.CORRECT_CLASS.format(number=number, name=each.name))
         label = classes.index(each.name)
     if each.decision == "rejected" or box is None:
         return Settled(None, None, told)
@@ -164,11 +160,11 @@ def _require_inside(box: Corners, looked: Looked, number: int) -> None:
     height, width = looked.picture.shape[:2]
     left, top, right, bottom = box
     if not all(map(math.isfinite, box)):
-        raise UsageError(f"box {number}: its place is not a number")
+        raise UsageError(say.CORRECT_PLACE.format(number=number))
     if left < 0 or top < 0 or right > width or bottom > height:
-        raise UsageError(f"box {number}: it reaches out of the picture ({width} x {height})")
+        raise UsageError(say.CORRECT_OUTSIDE.format(number=number, width=width, height=height))
     if right - left < LEAST_SIDE or bottom - top < LEAST_SIDE:
-        raise UsageError(f"box {number}: its sides must be at least {LEAST_SIDE:g} pixel")
+        raise UsageError(say.CORRECT_THIN.format(number=number, least=f"{LEAST_SIDE:g}"))
 
 
 def bbox(box: Corners) -> list[float]:

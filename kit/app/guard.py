@@ -69,7 +69,6 @@ _FREE = frozenset({"/healthz", "/readyz", "/login", "/login/"})
 _UNCHANGING = ("/assets/", "/static/", "/kit/static/")
 """What is the same for every visitor; all else is not to be kept by a browser, or on the way."""
 
-_LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 _SLACK = 1 << 20  # bytes around a file: names, other fields
 
 
@@ -92,7 +91,9 @@ class Guard:
         }
         path, most = scope["path"], self._most(scope["path"])
         send = _sealed(send, stored=path.startswith(_UNCHANGING))
-        if not self._welcome(scope, headers):
+        if not self._called(headers.get("host", "")):
+            await refuse(scope, receive, send, 403, say.GUARD_NAME)
+        elif not self._welcome(scope, headers):
             await refuse(scope, receive, send, 403, say.GUARD_ELSEWHERE)
         elif _closed(scope):
             await refuse(scope, receive, send, 404, say.GUARD_CLOSED)
@@ -151,12 +152,14 @@ class Guard:
 
         return watched, sent
 
+    def _called(self, host: str) -> bool:
+        """Whether it may be called so. With a login, a page of another name has no session."""
+        return self._access is not None or self._settings.called(_name(host))
+
     def _welcome(self, scope: Scope, headers: dict[str, str]) -> bool:
-        """Whether it comes from a page of ours, by the name we are called by: another page in the
-        visitor's browser must not look through our eyes."""
+        """Whether it comes from a page of ours: another page in the visitor's browser must not look
+        through our eyes."""
         host = headers.get("host", "")
-        if self._settings.loopback and _name(host) not in {*_LOCAL, self._settings.host}:
-            return False  # a name that somebody else's DNS points at this machine
         # reading is refused too: Gradio would allow every other page to, by CORS
         origin = headers.get("origin")
         if origin is not None and origin.partition("://")[2] != host:

@@ -83,7 +83,9 @@ def _run(app: Guard, desk: Desk, listening: socket.socket) -> None:
         ws_per_message_deflate=False,  # frames are compressed already
         timeout_graceful_shutdown=3,
         server_header=False,
-        proxy_headers=False,  # else anybody here could make up the address they come from
+        # from anybody else they could be made up
+        proxy_headers=settings.proxy is not None,
+        forwarded_allow_ips=[settings.proxy] if settings.proxy else None,
     )
     over = Event()
     Thread(target=_forget, args=(desk, over), daemon=True).start()

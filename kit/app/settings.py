@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import socket
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
@@ -11,6 +13,7 @@ from kit.runtime.capture import SCHEMES, scheme, shown
 from kit.runtime.stream import is_live
 
 LOOPBACK = "127.0.0.1"
+_LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,8 @@ class Settings:
         clip_mb: largest video file, in megabytes.
         clip_seconds: longest video.
         visitors: live cameras at once.
+        names: host names that visitors may call it by, beside those of this machine.
+        proxy: address of a proxy that is believed who asks, and whether by https.
 
     Raises:
         UsageError: settings that contradict each other, or a file that isn't there.
@@ -55,6 +60,8 @@ class Settings:
     clip_mb: int = 200
     clip_seconds: float = 120
     visitors: int = 16
+    names: tuple[str, ...] = ()
+    proxy: str | None = None
 
     def __post_init__(self) -> None:
         if (self.certfile is None) != (self.keyfile is None):
@@ -65,6 +72,11 @@ class Settings:
         for file in (self.auth_file, self.certfile, self.keyfile):
             if file is not None and not file.is_file():
                 raise UsageError("there is no such file", where=file)
+        for name in self.names:
+            if not re.fullmatch(r"[\w.-]+", name):
+                raise UsageError("not a host name", where=name, fix="without https:// and port")
+        if self.proxy is not None and not _is_address(self.proxy):
+            raise UsageError("not an address", where=f"--proxy {self.proxy}", fix="as in 10.0.0.7")
         for camera in self.cameras:
             if not is_live(camera) or scheme(camera) not in (None, *SCHEMES):
                 raise UsageError(
@@ -90,7 +102,30 @@ class Settings:
         """Whether only this machine can reach it."""
         if self.host == "localhost":
             return True
-        try:
-            return ip_address(self.host).is_loopback
-        except ValueError:
+        return _is_address(self.host) and ip_address(self.host).is_loopback
+
+    def called(self, name: str | None) -> bool:
+        """Whether a visitor may call it by this host name.
+
+        A page from elsewhere whose name was made to lead here would be of our own origin to a
+        browser; it never has an address for a name, nor one of those known here.
+        """
+        if name is None:
             return False
+        if self.loopback:
+            return name in {*_LOCAL, self.host, *self._given}
+        machine = socket.gethostname().lower()
+        here = {*_LOCAL, self.host, machine, machine.partition(".")[0], *self._given}
+        return _is_address(name) or name in here
+
+    @property
+    def _given(self) -> frozenset[str]:
+        return frozenset(name.lower() for name in self.names)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True

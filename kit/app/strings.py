@@ -239,7 +239,18 @@ EDIT_TEXTS = {
     "lose": "Corrections that were not kept will be lost. Go on?",
 }
 
+CORRECT_MANY = "more than {most} boxes on a picture"
+CORRECT_TWICE = "a box is decided on twice"
+CORRECT_THRESHOLD = "the threshold must lie in 0..1"
+CORRECT_STRANGE = "boxes decided on that were not shown: {count}"
+CORRECT_OPEN = "boxes not decided on: {count}. Accept or reject each that is shown"
+CORRECT_CLASS = "box {number}: there is no class {name!r}"
+CORRECT_PLACE = "box {number}: its place is not a number"
+CORRECT_OUTSIDE = "box {number}: it reaches out of the picture ({width} x {height})"
+CORRECT_THIN = "box {number}: its sides must be at least {least} pixel"
+
 GUARD_ELSEWHERE = "Not from here."
+GUARD_NAME = "This name is not known here. Whoever runs the page adds it: kit serve --name NAME"
 GUARD_CLOSED = "Not here."
 GUARD_LARGE = "Too large."
 

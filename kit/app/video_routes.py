@@ -39,11 +39,12 @@ def routes(desk: Desk) -> APIRouter:
 
     @router.post("")
     async def send(request: Request, bundle: str = "") -> dict[str, str]:
-        served = served_of(desk, bundle)
+        served, user = served_of(desk, bundle), user_of(request)
+        visitor = user or (request.client.host if request.client else "")
         try:
-            with clips.receiving():
+            with clips.receiving(visitor):
                 path, sha256 = await _received(request, desk.settings.clip_mb)
-                return {"id": clips.add(Job(path, sha256, served, user_of(request))).id}
+                return {"id": clips.add(Job(path, sha256, served, user, visitor)).id}
         except Full as error:
             raise HTTPException(503, say.VIDEO_BUSY) from error
 

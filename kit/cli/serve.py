@@ -43,6 +43,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--certfile", type=Path, metavar="PEM", help="for https, with --keyfile")
     parser.add_argument("--keyfile", type=Path, metavar="PEM", help="its private key")
     parser.add_argument(
+        "--name",
+        action="append",
+        default=[],
+        metavar="HOST",
+        help="name that visitors call this machine by, where it isn't its own and nobody logs in",
+    )
+    parser.add_argument(
+        "--proxy",
+        metavar="ADDRESS",
+        help="of the proxy in front: it is believed who asks (X-Forwarded-For, -Proto)",
+    )
+    parser.add_argument(
         "--insecure",
         action="store_true",
         help="take passwords from the network without https, e.g. where a proxy adds it",
@@ -101,6 +113,8 @@ def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
         clip_seconds=args.clip_seconds,
         cameras=tuple(args.camera),
         visitors=args.visitors,
+        names=tuple(args.name),
+        proxy=args.proxy,
     )
     serve(settings, out)
     return {}

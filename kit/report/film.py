@@ -48,9 +48,9 @@ class VideoWriter:
         self._writer.release()
         self._writer = None
         written = open_file(self._path)
-        whole = written.isOpened()
+        told = written.get(cv2.CAP_PROP_FRAME_COUNT)  # from its end, which is written last
         written.release()
-        if not whole:
+        if abs(told - self.frames) > 1 + self.frames / 100:
             raise RunFailed(
                 "the film was not written whole", where=self._path, fix="is the disk full?"
             )

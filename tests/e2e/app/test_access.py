@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -21,20 +22,22 @@ import pytest
 from kit.app.passwords import Hashed, write_users
 
 READY = ".kit-viewer[data-ready]"
-ANNA, BOB, CLEO = (f"{name}'s long password" for name in ("anna", "bob", "cleo"))
+NAMES = ("anna", "bob", "cleo", "dora")
+ANNA, BOB, CLEO, DORA = (f"{name}'s long password" for name in NAMES)
 Visit = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")
 def users(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("users") / "users"
-    write_users(path, {"anna": Hashed.of(ANNA), "bob": Hashed.of(BOB), "cleo": Hashed.of(CLEO)})
+    passwords = zip(NAMES, (ANNA, BOB, CLEO, DORA), strict=True)
+    write_users(path, {name: Hashed.of(password) for name, password in passwords})
     return path
 
 
 @pytest.fixture(scope="module")
 def private(serve: Any, bundle: Path, users: Path) -> Any:
-    return serve(bundle, "--auth-file", users)
+    return serve(bundle, "--auth-file", users, "--proxy", "127.0.0.1")
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +68,26 @@ def status(url: str, method: str = "GET", **headers: str) -> int:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         return error.code
+
+
+def guess(home: str, password: str, **headers: str) -> Any:
+    """Try to log in as a program does; the answer, whatever it is."""
+    data = urllib.parse.urlencode({"username": "dora", "password": password}).encode()
+    request = urllib.request.Request(f"{home}/login", data, headers)
+    try:
+        return urllib.request.urlopen(request, timeout=20)
+    except urllib.error.HTTPError as error:
+        return error
+
+
+def test_a_proxy_tells_who_asks(private: Any) -> None:
+    """Who guesses behind it is slowed down, and nobody else."""
+    guesser, dora = ({"X-Forwarded-For": f"192.0.2.{number}"} for number in (1, 2))
+    assert [guess(private.url, "wrong", **guesser).status for _ in range(5)] == [*[401] * 4, 429]
+    came = guess(private.url, DORA, **dora, **{"X-Forwarded-Proto": "https"})
+    assert came.status == 200
+    assert "secure" in came.headers["set-cookie"].lower()
+    assert "secure" not in guess(private.url, DORA, **dora).headers["set-cookie"].lower()
 
 
 @pytest.mark.parametrize("scripts", [True, False])

@@ -209,9 +209,11 @@ def clips() -> Iterator[Clips]:
     clips.close()
 
 
-def job(folder: Path, name: str, shelf: Any = None, user: str | None = None) -> Job:
+def job(
+    folder: Path, name: str, shelf: Any = None, user: str | None = None, visitor: str = ""
+) -> Job:
     (folder / name).touch()
-    return Job(folder / name, "0" * 64, shelf, user)
+    return Job(folder / name, "0" * 64, shelf, user, visitor or name)
 
 
 def until(what: Any) -> None:
@@ -237,10 +239,19 @@ def test_others_wait_and_know_their_place(folder: Path, clips: Clips, slow: Slow
 
 def test_only_so_many(folder: Path, clips: Clips, slow: Slow) -> None:
     for number in range(jobs.MOST - 1):
-        clips.add(job(folder, str(number)))
-    with clips.receiving(), pytest.raises(Full), clips.receiving():
+        clips.add(job(folder, str(number), visitor=f"visitor {number}"))
+    with clips.receiving("anna"), pytest.raises(Full), clips.receiving("berta"):
         pass
-    with clips.receiving():  # there is room again
+    with clips.receiving("berta"):  # there is room again
+        pass
+
+
+def test_nobody_takes_all_places(folder: Path, clips: Clips, slow: Slow) -> None:
+    for number in range(jobs.MOST_EACH - 1):
+        clips.add(job(folder, str(number), visitor="anna"))
+    with clips.receiving("anna"), pytest.raises(Full), clips.receiving("anna"):
+        pass
+    with clips.receiving("berta"), clips.receiving("anna"):
         pass
 
 

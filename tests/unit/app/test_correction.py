@@ -57,12 +57,12 @@ def test_rejected_boxes_are_not_true() -> None:
 @pytest.mark.parametrize(
     ("boxes", "why"),
     [
-        ([], "2 boxes are not decided on"),
-        (REST[:1], "1 box is not decided on"),
+        ([], "not decided on: 2"),
+        (REST[:1], "not decided on: 1"),
         ([*REST, REST[0]], "twice"),
-        ([*REST, {"decision": "accepted", "proposed": 2}], "was not shown"),
-        ([*REST, {"decision": "accepted", "proposed": 3}], "was not shown"),
-        ([*REST, {"decision": "accepted", "proposed": -1}], "was not shown"),
+        ([*REST, {"decision": "accepted", "proposed": 2}], "not shown: 1"),
+        ([*REST, {"decision": "accepted", "proposed": 3}], "not shown: 1"),
+        ([*REST, {"decision": "accepted", "proposed": -1}], "not shown: 1"),
         ([*REST, drawn(0, 0, 5, 5, name="dog")], "no class 'dog'"),
         ([*REST, drawn(-1, 0, 5, 5)], "box 3: it reaches out"),
         ([*REST, drawn(0, 0, 101, 5)], "reaches out"),

@@ -51,9 +51,33 @@ def test_this_machine_may_ask(host: str) -> None:
     assert client(host).post("/", content=b"x").status_code == 200
 
 
-def test_a_name_of_somebody_elses_does_not_lead_here() -> None:
-    assert client("evil.example").get("/").status_code == 403
-    assert client("ward.example", host="0.0.0.0").get("/").status_code == 200
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+def test_a_name_of_somebody_elses_does_not_lead_here(host: str) -> None:
+    refused = client("evil.example", host=host).get("/")
+    assert refused.status_code == 403
+    assert "--name" in refused.json()["detail"]
+    assert client("Ward.example", host=host, names=("ward.Example",)).get("/").status_code == 200
+
+
+def test_this_machine_has_a_name_and_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("socket.gethostname", lambda: "Station7.ward.example")
+    for name in ("station7", "station7.ward.example", "192.0.2.7", "[2001:db8::7]"):
+        assert client(name, host="0.0.0.0").get("/").status_code == 200
+    assert client("station7").get("/").status_code == 403
+    assert client("192.0.2.7").get("/").status_code == 403
+
+
+def test_with_a_login_any_name_will_do() -> None:
+    """A page of another name has no session."""
+
+    class Nobody:
+        def user(self, token: str | None) -> None:
+            return None
+
+    guarded: Any = Guard(_app, Settings(), Nobody())  # type: ignore[arg-type]
+    asked = testclient.TestClient(guarded, base_url="http://ward.example")
+    assert asked.get("/healthz").status_code == 200
+    assert asked.get("/").status_code == 401
 
 
 @pytest.mark.parametrize(
@@ -76,7 +100,9 @@ def test_the_browser_tells_where_a_post_comes_from(site: str, status: int) -> No
 def test_nor_open_a_socket() -> None:
     with (
         pytest.raises(WebSocketDisconnect) as refused,
-        client().websocket_connect("/kit/live", headers={"origin": "http://evil.example"}),
+        client().websocket_connect(
+            "ws://127.0.0.1:7860/kit/live", headers={"origin": "http://evil.example"}
+        ),
     ):
         pass
     assert refused.value.reason == "Not from here."
@@ -138,6 +164,10 @@ def test_settings_that_contradict_each_other(tmp_path: Any) -> None:
         Settings(certfile=pem)
     with pytest.raises(UsageError, match="no such file"):
         Settings(certfile=pem, keyfile=tmp_path / "none.pem")
+    with pytest.raises(UsageError, match="not a host name"):
+        Settings(names=("https://ward.example",))
+    with pytest.raises(UsageError, match="not an address"):
+        Settings(proxy="*")
     assert Settings(host="::1").loopback
     assert not Settings(host="0.0.0.0").loopback
 
