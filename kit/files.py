@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from kit.errors import KitError, UsageError
 
@@ -107,6 +107,30 @@ def new_directory(path: Path) -> Iterator[Path]:
         os.replace(beside, path)
     except BaseException:
         shutil.rmtree(beside, ignore_errors=True)
+        raise
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[IO[bytes]]:
+    """A file that appears under its name only when the block ends well; removed on any error.
+
+    Raises:
+        UsageError: ``path`` exists.
+    """
+    if path.exists():
+        raise UsageError("exists already", where=path, fix="choose another --out, or remove it")
+    refuse_existing(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(beside, 0o666 & ~_umask())
+        os.replace(beside, path)
+    except BaseException:
+        Path(beside).unlink(missing_ok=True)
         raise
 
 

@@ -6,7 +6,7 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from email.message import Message
-from email.parser import BytesParser
+from email.parser import Parser
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
@@ -51,7 +51,8 @@ def read_wheel(path: Path) -> Component:
             names = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
             if len(names) != 1 or names[0].count("/") != 1:
                 raise ValueError("it has no METADATA, or more than one")
-            metadata = BytesParser().parsebytes(_read(archive, names[0]))
+            # as text: of bytes, what is not ASCII would come as an object without its text
+            metadata = Parser().parsestr(_read(archive, names[0]).decode("utf-8", "replace"))
             texts = [
                 LicenceText(name, _read(archive, name).decode("utf-8", "replace"))
                 for name in archive.namelist()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
@@ -51,11 +52,16 @@ def test_where_nothing_is_is_told(tmp_path: Path) -> None:
 
 def test_a_wheel_tells_the_same_as_when_installed(tmp_path: Path) -> None:
     head = "License-Expression: MIT\nRequires-Dist: Other_Thing>1\nRequires-Dist: no; extra == 'x'"
+    head += "\nLicense: Copyright © Zoë\n  and others\nAuthor: Zoë"
     wheel = make_wheel(tmp_path, "tiny", head=head, files={"tiny/NOTICE": "seen", "tiny/no.py": ""})
     told = read_wheel(wheel)
     assert told.sha256 == (sha256_file(wheel),)
     assert told.needs == ("other-thing",)
     assert sorted(text.text for text in told.texts) == ["The licence of tiny.\n", "seen"]
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "packages")
+    [there] = installed(tmp_path / "packages")
+    assert replace(there, sha256=told.sha256) == told
 
 
 def test_texts_go_nowhere_else(tmp_path: Path) -> None:
