@@ -16,7 +16,7 @@ This folder holds a detector and what it needs to run without a network.
 """
 
 _SIGNED = """
-   SHA256SUMS is signed. With the maker's public key, which has to come another way than this folder:
+   SHA256SUMS is signed. With the public key of who made it, got by another way than this folder:
 
     sed -n 's/.*"signature": "\\(.*\\)".*/\\1/p' SHA256SUMS.sig | base64 -d > ../signature
     openssl pkeyutl -verify -pubin -inkey public.pem -rawin -in SHA256SUMS -sigfile ../signature

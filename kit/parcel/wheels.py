@@ -192,11 +192,14 @@ def _fits(tags: set[str], target: Target) -> bool:
     from packaging.tags import compatible_tags, cpython_tags
 
     minor = int(target.python.partition(".")[2])
-    platforms = sorted(
-        name
-        for name in {tag.rpartition("-")[2] for tag in tags}
-        if name.startswith(("linux", "manylinux")) and name.endswith(f"_{target.machine}")
-    )
+    platforms = [
+        f"linux_{target.machine}",  # never none: packaging would take this machine's
+        *sorted(
+            name
+            for name in {tag.rpartition("-")[2] for tag in tags}
+            if name.startswith("manylinux") and name.endswith(f"_{target.machine}")
+        ),
+    ]
     version, interpreter = (3, minor), f"cp3{minor}"
     known = [
         *cpython_tags(version, abis=[interpreter], platforms=platforms),
