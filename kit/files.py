@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -98,9 +99,9 @@ def new_directory(path: Path) -> Iterator[Path]:
     """
     refuse_existing(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    beside = _beside(path)
     try:
-        os.chmod(beside, 0o777 & ~_umask())
+        beside.mkdir()
         yield beside
         if path.is_dir():
             path.rmdir()
@@ -121,16 +122,15 @@ def new_file(path: Path) -> Iterator[IO[bytes]]:
         raise UsageError("exists already", where=path, fix="choose another --out, or remove it")
     refuse_existing(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    beside = _beside(path)
     try:
-        with os.fdopen(handle, "wb") as file:
+        with beside.open("xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(beside, 0o666 & ~_umask())
         os.replace(beside, path)
     except BaseException:
-        Path(beside).unlink(missing_ok=True)
+        beside.unlink(missing_ok=True)
         raise
 
 
@@ -143,6 +143,11 @@ def refuse_existing(path: Path) -> None:
         raise UsageError(f"can't be made: {above} is a file", where=path)
     if not os.access(above, os.W_OK):
         raise UsageError(f"can't be made: {above} is not yours to write to", where=path)
+
+
+def _beside(path: Path) -> Path:
+    """A name for what is being made, known before it is there: Ctrl-C can come in between."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(8)}")
 
 
 def free_path(path: Path) -> Path:

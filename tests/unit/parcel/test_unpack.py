@@ -106,7 +106,7 @@ def test_not_signed_as_asked(
     assert "changed since" in refused(told, tmp_path / "3", key=keys[1])
 
 
-@settings(max_examples=150)
+@settings(max_examples=250)
 @given(data=st.data())
 def test_any_change_is_refused(signed: Path, keys: tuple[Path, Path], data: st.DataObject) -> None:
     """A byte changed, taken out or put in anywhere; with no key, the signature alone may differ."""
@@ -144,6 +144,18 @@ def test_any_change_is_refused(signed: Path, keys: tuple[Path, Path], data: st.D
                 found[SIGNATURE] = was[SIGNATURE]
             assert found == was
             assert key is None or changed == whole
+
+
+def test_nothing_hides_behind_a_file(unsigned: Path, tmp_path: Path) -> None:
+    """Files end within a block, and the archive within a record: what is left over is empty."""
+    whole = unsigned.read_bytes()
+    with tarfile.open(unsigned) as tar:
+        ends = [info.offset_data + -(-info.size // BLOCK) * BLOCK - 1 for info in tar]
+    ends = [end for end in ends if not whole[end]]
+    assert len(ends) > 10
+    for number, end in enumerate([*ends, len(whole) - 1]):
+        changed = whole[:end] + b"x" + whole[end + 1 :]
+        assert refused(changed, tmp_path / str(number))
 
 
 @settings(max_examples=60)
