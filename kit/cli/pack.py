@@ -175,11 +175,10 @@ def _tell(
 ) -> list[str]:
     """What whoever passes the archive on should know."""
     from kit.supply.policy import breaches
-    from kit.supply.spdx import identifiers
 
     card = bundle.card
     out.print(f"the model {card.name} (from {card.model}) is under {card.licence}")
-    if any(name.startswith("AGPL") for name in identifiers(card.licence)):
+    if "AGPL" in card.licence.upper():
         out.note(
             "warning: the AGPL: who passes these weights on, or lets others use them over a "
             "network, owes them the source of the whole"

@@ -64,6 +64,11 @@ class Detector:
     model: str
     licence: str
 
+    def __post_init__(self) -> None:
+        _require_printable(self.name, self.model, self.licence)
+        if not _SHA256.fullmatch(self.sha256):
+            raise ValueError("sha256 must be 64 hex digits in lower case")
+
 
 @dataclass(frozen=True)
 class Target:
@@ -108,6 +113,7 @@ class Manifest:
     schema: int = 1
 
     def __post_init__(self) -> None:
+        _require_printable(self.lock or "", self.image, self.made_by)
         if wrong := unfit(self.name, self.files):
             raise ValueError("; ".join(wrong))
 
@@ -195,6 +201,13 @@ def _alike(paths: Iterable[str]) -> list[str]:
             spelt.setdefault(folder.casefold(), set()).add(f"{folder}/")
         spelt.setdefault(path.casefold(), set()).add(path)
     return sorted(name for names in spelt.values() if len(names) > 1 for name in names)
+
+
+def _require_printable(*texts: str) -> None:
+    """What is shown on a terminal may not steer it."""
+    for text in texts:
+        if not text.isprintable() or len(text) > _LONGEST * 2:
+            raise ValueError(f"not a short, printable text: {text[:40]!r}")
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

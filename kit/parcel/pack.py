@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,6 +66,7 @@ def pack(order: Order, out: Path, *, progress: Progress = SILENT) -> Packed:
             writer.add(path, files[path].size, _copied(pieces[path], digest, bar))
             if digest.hexdigest() != files[path].sha256:
                 raise UsageError("it changed while it was packed", where=path, fix="pack again")
+        deque(bar, maxlen=0)  # it ends
         writer.close()
         size = file.tell()
     return Packed(manifest, hashlib.sha256(told).hexdigest(), signed_by, size)

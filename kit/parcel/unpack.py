@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,7 +83,7 @@ def _unpack(
     told = reader.first(MANIFEST, _LARGEST_MANIFEST)
     manifest = read_manifest(told, archive)
     if manifest.name != reader.folder:
-        raise ParcelError(f"its folder is {reader.folder}, not {manifest.name}", where=archive)
+        raise ParcelError(f"its folder is {reader.folder!r}, not {manifest.name}", where=archive)
     sums = sums_bytes(told, manifest.files)
     reader.expect(SUMS, len(sums))
     if b"".join(reader.content(SUMS, len(sums))) != sums:
@@ -97,6 +98,7 @@ def _unpack(
         steps = iter(progress.track(range(blocks_of(manifest)), "unpacking (MiB)"))
         for path in order_of(manifest.files):
             _write(reader, beside, path, manifest, archive, steps)
+        deque(steps, maxlen=0)  # the bar ends
         reader.end()
         _require_whole(beside, manifest, archive)
     digest = hashlib.sha256(told).hexdigest()

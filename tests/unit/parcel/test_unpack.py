@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import subprocess
+import sys
 import tarfile
 from collections import namedtuple
 from collections.abc import Callable
@@ -273,7 +275,9 @@ def test_sums_that_tell_of_others(
         ({"schema": True}, "has schema True"),
         ({"schema": None}, "has schema None"),
         ({"name": "../x"}, "not a name for its folder"),
-        ({"name": "other"}, "its folder is cells, not other"),
+        ({"name": "other"}, "its folder is 'cells', not other"),
+        ({"image": "\x1b[2J"}, "not a short, printable text"),
+        ({"lock": "x" * 999}, "not a short, printable text"),
         ({"new": 1}, "unknown key"),
         ({"bundle": None}, "bundle"),
         ({"made_by": 3}, "not written as|made_by"),
@@ -351,6 +355,22 @@ def test_another_bundle_or_other_wheels_than_it_says(
     assert "not those of its requirements" in refused(forge(more, manifest), tmp_path / "2")
     torn = {**files, "bundle/w.onnx": b"Weights"}
     assert "not the file the card names" in refused(forge(torn, manifest), tmp_path / "3")
+
+
+def test_it_needs_no_extra(unsigned: Path, tmp_path: Path) -> None:
+    """What is packed with the extra `supply` is unpacked without."""
+    absent = ("cyclonedx", "license_expression", "packaging", "cryptography")
+    code = (
+        "import sys\n"
+        f"sys.modules.update(dict.fromkeys({absent!r}))\n"
+        "from pathlib import Path\n"
+        "from kit.parcel.unpack import unpack\n"
+        "print(len(unpack(Path(sys.argv[1]), Path(sys.argv[2])).manifest.files))"
+    )
+    words = [sys.executable, "-c", code, unsigned, tmp_path / "out"]
+    told = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert told.returncode == 0, told.stderr
+    assert int(told.stdout) > 10
 
 
 def test_out_that_exists(unsigned: Path, tmp_path: Path) -> None:

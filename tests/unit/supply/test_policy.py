@@ -50,6 +50,18 @@ def test_the_agpl_is_in_no_other_place(place: str, here: tuple[Component, ...]) 
     assert not breaches(theirs, "train")
 
 
+def test_a_lock_of_the_edge_that_brings_it_is_refused(
+    here: tuple[Component, ...], tmp_path: Path
+) -> None:
+    text = (ROOT / "requirements" / "edge-cpu.txt").read_text()
+    lock = tmp_path / "edge-cpu.txt"
+    lock.write_text(f"{text}ultralytics==8.4.190 \\\n    --hash=sha256:{'a' * 64}\n")
+    agpl = Component("ultralytics", "8.4.190", Licence("AGPL-3.0-only"))
+    told = locked_components(read_lock(lock), (*here, agpl))
+    with pytest.raises(GateRefused, match=r"1 package\(s\) break(.|\n)*ultralytics 8.4.190: AGPL"):
+        require_policy(told, lock.stem)
+
+
 def test_the_agpl_is_of_no_other_package() -> None:
     for licence in ("AGPL-3.0-only", "AGPL-3.0-or-later", "MIT AND AGPL-3.0-only"):
         assert breaches([of(licence)], "train")
