@@ -99,9 +99,9 @@ def new_directory(path: Path) -> Iterator[Path]:
     """
     refuse_existing(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = _beside(path)
+    beside = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
     try:
-        beside.mkdir()
+        os.chmod(beside, 0o777 & ~_umask())
         yield beside
         if path.is_dir():
             path.rmdir()
@@ -122,7 +122,8 @@ def new_file(path: Path) -> Iterator[IO[bytes]]:
         raise UsageError("exists already", where=path, fix="choose another --out, or remove it")
     refuse_existing(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = _beside(path)
+    # a name that is known before the file is there: Ctrl-C can come in between
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         with beside.open("xb") as file:
             yield file
@@ -143,11 +144,6 @@ def refuse_existing(path: Path) -> None:
         raise UsageError(f"can't be made: {above} is a file", where=path)
     if not os.access(above, os.W_OK):
         raise UsageError(f"can't be made: {above} is not yours to write to", where=path)
-
-
-def _beside(path: Path) -> Path:
-    """A name for what is being made, known before it is there: Ctrl-C can come in between."""
-    return path.with_name(f".{path.name}.{secrets.token_hex(8)}")
 
 
 def free_path(path: Path) -> Path:
