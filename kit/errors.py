@@ -7,6 +7,7 @@
     │   ├── DataError             2  a dataset, a picture or an annotation is not as it should be
     │   ├── CardError             2  a YAML card or recipe has mistakes (one message names them all)
     │   ├── BundleError           2  a bundle is missing, damaged, or not what was asked for
+    │   ├── ParcelError           2  an archive of `kit pack` is damaged, or not what was asked for
     │   ├── WeightsError          2  pretrained weights are missing, damaged or unsafe
     │   └── MissingPackage        2  an optional package is not installed
     ├── GateRefused               3  a quality gate said no; nothing was written
@@ -56,6 +57,10 @@ class CardError(UsageError):
 
 class BundleError(UsageError):
     """A bundle is missing, damaged, or not what was asked for."""
+
+
+class ParcelError(UsageError):
+    """An archive of `kit pack` is damaged, hostile, or not what was asked for."""
 
 
 class WeightsError(UsageError):

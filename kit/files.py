@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from kit.errors import KitError, UsageError
 
@@ -107,6 +108,30 @@ def new_directory(path: Path) -> Iterator[Path]:
         os.replace(beside, path)
     except BaseException:
         shutil.rmtree(beside, ignore_errors=True)
+        raise
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[IO[bytes]]:
+    """A file that appears under its name only when the block ends well; removed on any error.
+
+    Raises:
+        UsageError: ``path`` exists.
+    """
+    if path.exists():
+        raise UsageError("exists already", where=path, fix="choose another --out, or remove it")
+    refuse_existing(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # a name that is known before the file is there: Ctrl-C can come in between
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        with beside.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
         raise
 
 

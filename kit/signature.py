@@ -2,7 +2,7 @@
 
 The card holds the sha256 of every file, so a signature over ``card.json`` vouches for all of them.
 It lies beside the card as ``card.sig`` and is part of no digest: signing changes no bundle. Keys
-are PEM files as openssl writes them (RFC 8410).
+are PEM files as openssl writes them (RFC 8410). The archives of `kit pack` are signed alike.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import binascii
 import hashlib
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kit.bundle import CARD, Bundle
-from kit.errors import BundleError, MissingPackage, UsageError
+from kit.errors import BundleError, KitError, MissingPackage, UsageError
 from kit.files import read_json, write_json
 
 if TYPE_CHECKING:
@@ -45,12 +45,21 @@ def sign(bundle: Bundle, private: Path) -> str:
         UsageError: not such a key.
         MissingPackage: cryptography is not installed.
     """
-    key = _private(private)
-    value = key.sign((bundle.directory / CARD).read_bytes())
-    name = fingerprint(key.public_key())
-    told = {"algorithm": "Ed25519", "key": name, "signature": base64.b64encode(value).decode()}
+    told = signature_of((bundle.directory / CARD).read_bytes(), private)
     write_json(bundle.directory / SIGNATURE, told)
-    return name
+    return told["key"]
+
+
+def signature_of(content: bytes, private: Path) -> dict[str, str]:
+    """A detached signature over any bytes, as it is written to JSON.
+
+    Raises:
+        UsageError: not such a key.
+        MissingPackage: cryptography is not installed.
+    """
+    key = _private(private)
+    value = base64.b64encode(key.sign(content)).decode()
+    return {"algorithm": "Ed25519", "key": fingerprint(key.public_key()), "signature": value}
 
 
 def require_signature(bundle: Bundle, public: Path) -> str:
@@ -64,25 +73,65 @@ def require_signature(bundle: Bundle, public: Path) -> str:
         UsageError: not a public key.
         MissingPackage: cryptography is not installed.
     """
-    key = _public(public)
-    from cryptography.exceptions import InvalidSignature
-
-    name, path = fingerprint(key), bundle.directory / SIGNATURE
+    path = bundle.directory / SIGNATURE
+    require_public_key(public)
     if not path.is_file():
         raise BundleError("it is not signed", where=bundle.directory, fix=_ASK)
     told = read_json(path, "a signature", error=BundleError, fix=_ASK)
+    card = (bundle.directory / CARD).read_bytes()
+    return require_signature_of(card, told, public, what="the card", where=bundle.directory)
+
+
+def require_public_key(path: Path) -> str:
+    """Make sure that a file holds a key to check signatures with; returns its fingerprint.
+
+    Raises:
+        UsageError: it doesn't.
+        MissingPackage: cryptography is not installed.
+    """
+    return fingerprint(_public(path))
+
+
+def require_signature_of(
+    content: bytes,
+    told: Any,
+    public: Path,
+    *,
+    what: str,
+    where: object,
+    error: type[KitError] = BundleError,
+    fix: str = _ASK,
+) -> str:
+    """Make sure that bytes were signed with the private half of a key.
+
+    Args:
+        told: what :func:`signature_of` made, or anything else.
+        what: was signed, and ``where`` it is, for messages.
+
+    Returns:
+        Fingerprint of the key.
+
+    Raises:
+        KitError: of the kind ``error``: signed with another key, changed since, or no signature.
+        UsageError: not a public key.
+        MissingPackage: cryptography is not installed.
+    """
+    key = _public(public)
+    from cryptography.exceptions import InvalidSignature
+
+    name = fingerprint(key)
     try:
         value = base64.b64decode(told["signature"], validate=True)
-    except (TypeError, KeyError, ValueError, binascii.Error) as error:
-        raise BundleError("not a signature", where=path, fix=_ASK) from error
+    except (TypeError, KeyError, ValueError, binascii.Error) as fault:
+        raise error("not a signature", where=where, fix=fix) from fault
     try:
-        key.verify(value, (bundle.directory / CARD).read_bytes())
-    except InvalidSignature as error:
+        key.verify(value, content)
+    except InvalidSignature as fault:
         other = told.get("key")
-        why = "the card was changed since" if other == name else f"the key {other} made it"
-        raise BundleError(
-            f"the signature is not by the key {name}: {why}", where=bundle.directory, fix=_ASK
-        ) from error
+        why = f"{what} was changed since" if other == name else f"the key {other} made it"
+        raise error(
+            f"the signature is not by the key {name}: {why}", where=where, fix=fix
+        ) from fault
     return name
 
 

@@ -34,7 +34,14 @@ _LISTED_FIRST = (
     "export",
     "calibrate",
 )
-_EXTRAS = {"ray": "ray", "scipy": "study", "sklearn": "study"}
+_EXTRAS = {
+    "cyclonedx": "supply",
+    "license_expression": "supply",
+    "packaging": "supply",
+    "ray": "ray",
+    "scipy": "study",
+    "sklearn": "study",
+}
 """What brings a package that is not in the extra train."""
 
 

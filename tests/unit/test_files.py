@@ -9,6 +9,7 @@ import pytest
 from kit.errors import UsageError
 from kit.files import (
     new_directory,
+    new_file,
     sha256_file,
     sha256_json,
     write_bytes,
@@ -36,6 +37,28 @@ def test_nothing_is_left_when_it_fails(tmp_path: Path, stop: type[BaseException]
     with pytest.raises(stop):
         fill()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("stop", [ValueError, KeyboardInterrupt])
+def test_a_new_file_appears_complete_or_not_at_all(
+    tmp_path: Path, stop: type[BaseException]
+) -> None:
+    def fill(error: BaseException | None) -> None:
+        with new_file(tmp_path / "deep" / "out") as file:
+            file.write(b"1")
+            assert not (tmp_path / "deep" / "out").exists()
+            if error is not None:
+                raise error
+
+    with pytest.raises(stop):
+        fill(stop())
+    assert list((tmp_path / "deep").iterdir()) == []
+    fill(None)
+    assert (tmp_path / "deep" / "out").read_bytes() == b"1"
+    with pytest.raises(UsageError, match="exists already"):
+        fill(None)
+    with pytest.raises(UsageError, match="is a file"), new_file(tmp_path / "deep" / "out" / "in"):
+        pass
 
 
 def test_what_is_there_is_never_overwritten(tmp_path: Path) -> None:
