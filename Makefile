@@ -24,7 +24,7 @@ define part
 	echo "--- $(1): $$((SECONDS - began)) s"
 endef
 
-.PHONY: help setup quickstart study test slow lock clean
+.PHONY: help setup quickstart study test slow lock sbom audit clean
 
 help:  ## what there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -64,11 +64,19 @@ compile = $(BIN)/uv pip compile pyproject.toml --quiet --generate-hashes --no-an
 training = --extra train --extra ultralytics
 
 lock: setup  ## make the locks again (UPGRADE=--upgrade takes newer versions)
-	$(compile) --universal --python-version 3.11 --extra cpu $(training) --extra study --extra ray --extra sign --extra app --extra dev -o requirements/dev.txt
+	$(compile) --universal --python-version 3.11 --extra cpu $(training) --extra study --extra ray --extra sign --extra app --extra supply --extra dev -o requirements/dev.txt
 	$(compile) --universal --python-version 3.11 --extra cuda $(training) -o requirements/train.txt
 	$(compile) --universal --python-version 3.11 --extra cpu --extra sign -o requirements/edge-cpu.txt
 	$(compile) --universal --python-version 3.11 --extra cuda --extra sign -o requirements/edge-cuda.txt
 	$(compile) --python-version 3.10 --python-platform linux --extra cpu --extra sign -o requirements/edge-cpu-py310.txt
+	$(compile:pyproject.toml=requirements/supply.in) -c requirements/dev.txt --universal --python-version 3.10 -o requirements/supply.txt
+
+sbom: setup  ## what each lock brings, under which licences: build/sbom, a folder a lock
+	@rm -rf build/sbom; for each in requirements/*.txt; do \
+	$(BIN)/python -m kit.supply "build/sbom/$$(basename "$$each" .txt)" --lock "$$each"; done
+
+audit: setup  ## known weaknesses of what the locks bring; asks a service, so it needs a connection
+	@$(BIN)/python -m kit.supply.audit requirements/*.txt
 
 clean:  ## remove the environment and every cache
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist

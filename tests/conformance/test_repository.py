@@ -12,6 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
+RUNNING = [lock for lock in LOCKS if lock.stem != "supply"]  # which runs no detector
 
 # Written in two parts, so that this file doesn't hold what it looks for.
 NOT_OURS = re.compile(
@@ -69,12 +70,12 @@ def test_a_lock_pins_by_hash_and_names_no_address(lock: Path) -> None:
     assert "://" not in text
     assert "--index-url" not in text
     entries = re.split(r"^(?=[\w.-]+==)", text, flags=re.MULTILINE)[1:]
-    assert len(entries) > 20
+    assert len(entries) > 10
     for entry in entries:
         assert "--hash=sha256:" in entry, entry.splitlines()[0]
 
 
-@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.stem)
+@pytest.mark.parametrize("lock", RUNNING, ids=lambda lock: lock.stem)
 def test_a_lock_holds_one_opencv_and_one_engine(lock: Path) -> None:
     names = pinned(lock)
     assert [name for name in names if name.startswith("opencv")] == ["opencv-python-headless"]
