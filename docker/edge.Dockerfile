@@ -6,8 +6,9 @@
 #
 # BASE_IMAGE  Debian 12. Name it with its digest to get the same one again:
 #             --build-arg BASE_IMAGE=debian:bookworm-slim@sha256:...
-# VARIANT     cpu; cuda (ONNX Runtime on NVIDIA GPUs); tensorrt (that, and TensorRT to compile engines
-#             with: its licence is NVIDIA's own, read it before you hand such an image on).
+# VARIANT     cpu, or cuda: ONNX Runtime on NVIDIA GPUs, with the libraries of the lock. For TensorRT see
+#             jetson.Dockerfile: its own packages fetch the library while they are installed, which no
+#             lock by hashes can hold, so it comes with NVIDIA's base image.
 # APP         0, or 1 for the page too.
 ARG BASE_IMAGE=debian:bookworm-slim
 ARG APP=0

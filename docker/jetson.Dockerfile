@@ -7,6 +7,7 @@
 # JetPack 7 (Thor, from 7.2 on Orin too; Ubuntu 24.04, Python 3.12, TensorRT 10.13 to 11):
 #   docker build -f docker/jetson.Dockerfile -t kit-jetson \
 #       --build-arg BASE_IMAGE=.../nvidia/tensorrt:25.08-py3 --build-arg JETPACK=7 .
+# The latter is also the way to TensorRT on a PC with an NVIDIA GPU.
 # Run it on JetPack 6 with --runtime nvidia, on JetPack 7 with --device nvidia.com/gpu=all (CDI).
 #
 # BASE_IMAGE  of NVIDIA's catalogue, with its digest: CUDA, TensorRT and its Python module are the

@@ -84,8 +84,8 @@ def test_a_lock_holds_one_opencv_and_one_engine(lock: Path) -> None:
 
 
 def test_the_edge_is_free_of_torch_and_of_the_agpl() -> None:
-    edges = [lock for lock in LOCKS if lock.stem.startswith("edge")]
-    assert len(edges) >= 3
+    edges = [lock for lock in LOCKS if lock.stem.startswith(("edge", "jetson"))]
+    assert len(edges) >= 7
     for lock in edges:
         assert not {"torch", "torchvision", "ultralytics", "albumentations"} & set(pinned(lock))
 
@@ -117,3 +117,20 @@ def test_this_python_is_one_that_is_promised() -> None:
     least = re.search(r'requires-python = ">=3\.(\d+)"', text)
     assert least is not None
     assert sys.version_info >= (3, int(least[1]))
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "docker").glob("*.Dockerfile")), ids=lambda p: p.name)
+def test_an_image_is_of_this_version_and_its_locks_are_there(path: Path) -> None:
+    from kit import __version__
+
+    text = path.read_text()
+    assert re.findall(r"^ARG VERSION=(.*)$", text, re.MULTILINE) == [__version__]
+    named = re.findall(r"requirements/([\w$-]+)\.txt", text)
+    found = {
+        name.replace("$VARIANT", variant).replace("$JETPACK", jetpack)
+        for name in named
+        for variant in ("cpu", "cuda")
+        for jetpack in ("6", "7")
+    }
+    assert len(found) > 2
+    assert found <= {lock.stem for lock in LOCKS}
