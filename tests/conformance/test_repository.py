@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
-RUNNING = [lock for lock in LOCKS if lock.stem != "supply"]  # which runs no detector
+RUNNING = [lock for lock in LOCKS if lock.stem not in ("build", "supply")]  # these run no detector
 
 # Written in two parts, so that this file doesn't hold what it looks for.
 NOT_OURS = re.compile(
@@ -70,7 +70,7 @@ def test_a_lock_pins_by_hash_and_names_no_address(lock: Path) -> None:
     assert "://" not in text
     assert "--index-url" not in text
     entries = re.split(r"^(?=[\w.-]+==)", text, flags=re.MULTILINE)[1:]
-    assert len(entries) > 10
+    assert len(entries) > 4
     for entry in entries:
         assert "--hash=sha256:" in entry, entry.splitlines()[0]
 
@@ -119,7 +119,9 @@ def test_this_python_is_one_that_is_promised() -> None:
     assert sys.version_info >= (3, int(least[1]))
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "docker").glob("*.Dockerfile")), ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "docker").glob("*.Dockerfile")), ids=lambda p: p.name
+)
 def test_an_image_is_of_this_version_and_its_locks_are_there(path: Path) -> None:
     from kit import __version__
 
