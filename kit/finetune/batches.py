@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -16,7 +17,7 @@ from torch.utils.data import Dataset as TorchDataset
 
 from kit.cards import Input, Recipe
 from kit.data.dataset import Dataset
-from kit.errors import DataError
+from kit.errors import DataError, RunFailed
 from kit.families import Targets
 from kit.finetune.augment import Augment, Boxed
 from kit.pixels import read_picture
@@ -156,6 +157,25 @@ def loader(draws: Draws, order: Order, *, workers: int, pin: bool) -> Iterable[B
         collate_fn=collate,
         pin_memory=pin,
     )
+
+
+@contextmanager
+def workers_told() -> Iterator[None]:
+    """Say that a process which draws pictures has died; torch lets that come up anywhere.
+
+    Raises:
+        RunFailed: it was killed, as for want of memory, or found no room to hand pictures over.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        said = " ".join(str(error).split())
+        raise RunFailed(
+            f"a process that draws pictures died: {said}",
+            fix="is memory short? the same command with --resume and fewer --workers goes on",
+        ) from error
 
 
 def collate(drawn: Sequence[tuple[Boxed, str]]) -> Batch:

@@ -1,16 +1,24 @@
 from __future__ import annotations
 
+import errno
+import fcntl
 import hashlib
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from kit.errors import UsageError
 from kit.files import (
+    is_part,
     new_directory,
+    remove_directory,
     sha256_file,
     sha256_json,
+    sweep,
     write_bytes,
     write_json,
     write_text,
@@ -61,6 +69,84 @@ def test_a_file_is_replaced_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert [found.name for found in path.parent.iterdir()] == ["a.txt"]
     write_bytes(path, b"new")
     assert path.read_text() == "new"
+
+
+WRITES = """
+import sys, time
+from pathlib import Path
+from kit.files import new_directory, replaced
+path = Path(sys.argv[1])
+with replaced(path / "state") as beside, new_directory(path / "bundle") as folder:
+    beside.write_text("half")
+    (folder / "weights").write_text("half")
+    print("written", flush=True)
+    time.sleep(60)
+"""
+
+
+def parts(folder: Path) -> list[str]:
+    return sorted(path.name.split(".")[1] for path in folder.iterdir() if is_part(path.name))
+
+
+def test_what_a_killed_process_was_writing_is_swept_and_what_lives_is_not(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", WRITES, str(tmp_path)], stdout=subprocess.PIPE, env=os.environ
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"written\n"
+    (tmp_path / ".mine.abcd1234").write_text("not ours")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / ".link.abcd1234.kit-part").symlink_to(tmp_path / "elsewhere")
+    sweep(tmp_path)
+    assert parts(tmp_path) == ["bundle", "link", "state"]
+    process.kill()
+    process.wait()
+    assert not (tmp_path / "state").exists()
+    write_text(tmp_path / "other", "whoever writes here next sweeps")
+    assert parts(tmp_path) == ["link"]
+    assert (tmp_path / "elsewhere").is_dir()
+    assert (tmp_path / ".mine.abcd1234").exists()
+
+
+def test_nothing_is_swept_where_nobody_can_say_that_it_is_dead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(file: int, how: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", none)
+    with new_directory(tmp_path / "bundle"):
+        sweep(tmp_path)
+        assert parts(tmp_path) == ["bundle"]
+    assert (tmp_path / "bundle").is_dir()
+
+
+def test_a_directory_is_removed_under_another_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that whoever kills it leaves the whole of it, or nothing under its name."""
+    path = tmp_path / "bundle"
+    path.mkdir()
+    (path / "weights").write_text("x")
+    removed = []
+
+    def kill(beside: Path, **options: object) -> None:
+        removed.append(beside)
+        assert (beside / "weights").exists()
+        assert not path.exists()
+
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.rmtree", kill)
+        remove_directory(path)
+    assert len(removed) == 1
+    sweep(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    remove_directory(path)  # nothing is there
+
+
+def test_a_name_may_be_as_long_as_the_system_allows(tmp_path: Path) -> None:
+    write_text(tmp_path / ("x" * 255), "content")
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_results_can_be_read_by_others(tmp_path: Path) -> None:
