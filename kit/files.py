@@ -106,6 +106,16 @@ def sweep(directory: Path) -> None:
                 _remove_dead(Path(entry.path))
 
 
+@contextmanager
+def scratch(name: str) -> Iterator[Path]:
+    """A folder for a while, in the system's place for such things, for this user alone.
+
+    It is gone at the end; where the process is killed, the next one that makes one removes it.
+    """
+    with part(Path(tempfile.gettempdir()) / name, folder=True) as (folder, _):
+        yield folder
+
+
 def remove_directory(path: Path) -> None:
     """Remove a directory so that no half of it is ever seen under its name."""
     with suppress(FileNotFoundError), part(path, folder=True) as (beside, _):

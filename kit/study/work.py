@@ -23,7 +23,7 @@ from kit import door
 from kit.bench.energy import meter
 from kit.bench.environment import environment
 from kit.bundle import open_bundle
-from kit.errors import DataError, KitError
+from kit.errors import DataError, KitError, UsageError
 from kit.evaluate.report import measure
 from kit.files import read_json, sha256_json, write_json, write_text
 from kit.finetune.engine import Machine, gpu_uuids
@@ -146,11 +146,19 @@ def attempt(directory: Path, machine: Machine, *, alone: bool = False) -> int:
     Returns:
         The exit code of the error that ended it; 0 when it is done.
     """
+    try:
+        with locked(directory, wait=_LEAVING):
+            return _attempt(directory, machine, alone)
+    except UsageError as error:
+        write_text(directory / FAILURE, f"{error}\n")
+        return error.exit_code
+
+
+def _attempt(directory: Path, machine: Machine, alone: bool) -> int:
     failure = directory / FAILURE
     failure.unlink(missing_ok=True)
     try:
-        with locked(directory, wait=_LEAVING):
-            work(directory, machine, Log(), alone=alone)
+        work(directory, machine, Log(), alone=alone)
     except KitError as error:
         write_text(failure, f"{error}\n")
         return error.exit_code

@@ -16,6 +16,7 @@ from kit.files import (
     is_part,
     new_directory,
     remove_directory,
+    scratch,
     sha256_file,
     sha256_json,
     sweep,
@@ -142,6 +143,17 @@ def test_a_directory_is_removed_under_another_name(
     sweep(tmp_path)
     assert list(tmp_path.iterdir()) == []
     remove_directory(path)  # nothing is there
+
+
+def test_what_is_needed_for_a_while_is_private_and_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with scratch("export") as folder:
+        (folder / "graph").write_text("x")
+        assert folder.stat().st_mode & 0o077 == 0
+        assert parts(tmp_path) == ["export"]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_name_may_be_as_long_as_the_system_allows(tmp_path: Path) -> None:
