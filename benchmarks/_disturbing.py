@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,15 +55,24 @@ class Row:
 
 def rows(shop: Workshop) -> Iterator[Row]:
     """Every fault, one after another."""
-    made = (full_disk, small_writes, read_only, killed_worker, short_memory, jumping_clock, two)
+    made = (
+        full_disk,
+        small_writes,
+        full_log,
+        read_only,
+        killed_worker,
+        short_memory,
+        jumping_clock,
+        two,
+    )
     for each in made:
         yield from each(shop)
 
 
-def full_disk(shop: Workshop) -> Iterator[Row]:
+def full_disk(shop: Workshop, works: Sequence[str] = WORKS) -> Iterator[Row]:
     """Disks of several sizes; when there is room, the same command goes on."""
-    for work, sizes in FULL.items():
-        for size in sizes:
+    for work in works:
+        for size in FULL[work]:
             fault = f"the disk is full at {size}B"
             with disk(shop, size) as folder:
                 if folder is None:
@@ -105,10 +114,10 @@ def small_writes(shop: Workshop) -> Iterator[Row]:
             kept = not broken and again.code == 0 and not halves(folder)
             note = "; ".join(broken) or (again.message if again.code else "")
             yield Row(fault, work, ended.code, ended.message, ended.is_one_message, kept, note)
-    yield from _audit(shop)
 
 
-def _audit(shop: Workshop) -> Iterator[Row]:
+def full_log(shop: Workshop) -> Iterator[Row]:
+    """An audit log on a disk with room for some of its lines."""
     fault = "the disk is full at 64kB"
     with disk(shop, "64k") as folder:
         if folder is None:
@@ -125,10 +134,10 @@ def _audit(shop: Workshop) -> Iterator[Row]:
         yield Row(fault, "audit log", ended.code, ended.message, ended.is_one_message, kept, note)
 
 
-def read_only(shop: Workshop) -> Iterator[Row]:
+def read_only(shop: Workshop, works: Sequence[str] = (*WORKS, "train, under way")) -> Iterator[Row]:
     """Disks that become read-only: before anything is there, and when a run is under way."""
     fault = "the output is read-only"
-    for work in (*WORKS, "train, under way"):
+    for work in works:
         with disk(shop, "500m") as folder:
             if folder is None:
                 yield not_tried(fault, work)
@@ -161,7 +170,7 @@ def killed_worker(shop: Workshop) -> Iterator[Row]:
 
 
 def short_memory(shop: Workshop) -> Iterator[Row]:
-    """A data worker that may have no more memory, from the second epoch on."""
+    """A data worker to which the system gives no memory for a picture, from the second epoch on."""
     out = "train-memory"
     saved = shop.root / out / "state.pt"
     ended = shop.run(shop.command("train", out), **jumping(KIT_NO_MEMORY_AFTER=str(saved)))
@@ -169,9 +178,9 @@ def short_memory(shop: Workshop) -> Iterator[Row]:
     yield compared(shop, "a data worker gets no memory", "train", out, ended, broken, code=1)
 
 
-def jumping_clock(shop: Workshop) -> Iterator[Row]:
+def jumping_clock(shop: Workshop, works: Sequence[str] = WORKS) -> Iterator[Row]:
     """A clock that jumps a day forward and back, again and again."""
-    for work in WORKS:
+    for work in works:
         out = f"{work}-clock"
         ended = shop.run(shop.command(work, out), **jumping(KIT_CLOCK_JUMPS="1"))
         same = content(shop.root / f"{work}-whole") == content(shop.root / out)
@@ -183,10 +192,10 @@ def jumping_clock(shop: Workshop) -> Iterator[Row]:
     yield Row("the clock jumps", "audit log", ended.code, ended.message, ended.code == 0, whole)
 
 
-def two(shop: Workshop) -> Iterator[Row]:
+def two(shop: Workshop, works: Sequence[str] = ("train", "study")) -> Iterator[Row]:
     """A second process in a folder that another is at work in."""
     fault = "two processes in one folder"
-    for work in ("train", "study"):
+    for work in works:
         out = f"{work}-two"
         first = shop.start(shop.command(work, out), shop.root / "first.txt")
         while first.poll() is None and not (shop.root / out / ".lock").is_file():
@@ -198,11 +207,10 @@ def two(shop: Workshop) -> Iterator[Row]:
         note = (shop.root / "first.txt").read_text()[-500:] if code else ""
         kept = code == 0 and not differs
         yield Row(fault, work, second.code, second.message, told, kept, note)
-    yield from _two_that_keep(shop, fault)
+    yield _two_that_log(shop, fault)
 
 
-def _two_that_keep(shop: Workshop, fault: str) -> Iterator[Row]:
-    """Feedback folders may be shared: both keep theirs. Audit logs may not."""
+def _two_that_log(shop: Workshop, fault: str) -> Row:
     command = keeping("audit", "audit-two.jsonl", 10**9)
     first = shop.start(command, shop.root / "first.txt")
     while first.poll() is None and not (shop.root / "audit-two.jsonl").is_file():
@@ -216,7 +224,7 @@ def _two_that_keep(shop: Workshop, fault: str) -> Iterator[Row]:
     checked = shop.kit("audit", "verify", log.name)
     told = second.is_one_message and second.code == 2
     kept = again.code == checked.code == 0
-    yield Row(fault, "audit log", second.code, second.message, told, kept)
+    return Row(fault, "audit log", second.code, second.message, told, kept)
 
 
 def compared(

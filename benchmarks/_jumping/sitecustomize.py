@@ -1,11 +1,12 @@
 """Loaded by every Python that has this folder on its path: a clock that jumps, memory that ends.
 
 ``KIT_CLOCK_JUMPS`` moves the wall clock a day forward and back, every quarter of a second;
-``KIT_NO_MEMORY_AFTER`` names a file: forked processes get no more memory once it is there.
+``KIT_NO_MEMORY_AFTER`` names a file: forked processes get no memory for pictures once it is there.
 """
 
 import datetime
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -30,14 +31,13 @@ if os.environ.get("KIT_CLOCK_JUMPS"):
     datetime.datetime = Jumping  # type: ignore[misc]
 
 if name := os.environ.get("KIT_NO_MEMORY_AFTER"):
-    import resource
-
     saved = Path(name)
+
+    def no_memory(*_: object, **__: object) -> None:
+        raise MemoryError
 
     def no_more() -> None:
         if saved.is_file():
-            pages = int(Path("/proc/self/statm").read_text().split()[0])
-            limit = pages * resource.getpagesize()
-            resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+            sys.modules["kit.finetune.batches"].__dict__["read_picture"] = no_memory
 
     os.register_at_fork(after_in_child=no_more)
