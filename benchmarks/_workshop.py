@@ -106,7 +106,7 @@ class Workshop:
         """Run a command to its end."""
         told = self.root / "told.txt"
         code = self.start(command, told, environment).wait()
-        return Ended(code, told.read_text(errors="replace"))
+        return Ended(code, told.read_text(errors="replace").replace(f"{self.root}/", ""))
 
     def kit(self, *words: str, **environment: str) -> Ended:
         """Run a command of the kit to its end."""

@@ -88,6 +88,10 @@ def part(path: Path, *, folder: bool = False) -> Iterator[tuple[Path, Hold]]:
     beside, hold = _locked_part(path, folder)
     try:
         yield beside, hold
+    except BaseException:
+        if not folder:  # an error may hold it open, and with it the room on a disk that is full
+            os.ftruncate(hold.file, 0)
+        raise
     finally:
         _remove(beside)
         hold.close()

@@ -16,6 +16,7 @@ from kit.files import (
     is_part,
     new_directory,
     remove_directory,
+    replaced,
     scratch,
     sha256_file,
     sha256_json,
@@ -154,6 +155,22 @@ def test_what_is_needed_for_a_while_is_private_and_goes(
         assert folder.stat().st_mode & 0o077 == 0
         assert parts(tmp_path) == ["export"]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_failed_gives_its_room_back_at_once(tmp_path: Path) -> None:
+    """Whoever tells of a full disk needs some, while the error still has the file open."""
+    still_open: list[int] = []
+
+    def fill() -> None:
+        with replaced(tmp_path / "state") as beside:
+            beside.write_bytes(b"x" * 100_000)
+            still_open.append(os.open(beside, os.O_RDONLY))
+            raise OSError(errno.ENOSPC, "full")
+
+    with pytest.raises(OSError, match="full"):
+        fill()
+    assert os.fstat(still_open[0]).st_size == 0
+    os.close(still_open[0])
 
 
 def test_a_name_may_be_as_long_as_the_system_allows(tmp_path: Path) -> None:
