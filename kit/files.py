@@ -5,15 +5,24 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import secrets
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
 from kit.errors import KitError, UsageError
+from kit.lock import Hold
+
+_UNDER_WAY = ".kit-part"
+_swept = set[Path]()
+"""Directories this process has looked into for what killed ones left."""
+_PART = re.compile(rf"\..+\.[a-z0-9_]{{8}}{re.escape(_UNDER_WAY)}")
+"""Names of what is being written; who writes it has it locked."""
+_RECOGNISED = 40  # characters of a name
+_BRIEFLY = 5.0  # seconds, until somebody who sweeps has seen that it is in use
 
 
 def sha256_file(path: Path) -> str:
@@ -46,19 +55,75 @@ def write_text(path: Path, text: str, *, mode: int | None = None) -> None:
 
 def write_bytes(path: Path, data: bytes, *, mode: int | None = None) -> None:
     """Like :func:`write_text`, for bytes."""
+    with replaced(path, mode=mode) as beside:
+        beside.write_bytes(data)
+
+
+@contextmanager
+def replaced(path: Path, *, mode: int | None = None) -> Iterator[Path]:
+    """A file to write in place of another, whose name it takes when the block ends well.
+
+    Yields an empty file beside ``path``, for this user alone; it is removed on any error. Where the
+    process is killed, the next one that writes into the directory removes it.
+
+    Args:
+        mode: as for :func:`write_text`.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        # mkstemp makes private files; results are for others
+    with part(path) as (beside, hold):
+        yield beside
+        os.fsync(hold.file)
+        # what is being written is private; results are for others
         os.chmod(beside, 0o666 & ~_umask() if mode is None else mode)
         os.replace(beside, path)
+
+
+@contextmanager
+def part(path: Path, *, folder: bool = False) -> Iterator[tuple[Path, Hold]]:
+    """A file (or a folder) beside ``path`` to be filled, with the lock that says it is in use; gone
+    at the end, unless it was renamed."""
+    if path.parent not in _swept:
+        _swept.add(path.parent)
+        sweep(path.parent)
+    beside, hold = _locked_part(path, folder)
+    try:
+        yield beside, hold
     except BaseException:
-        Path(beside).unlink(missing_ok=True)
+        if not folder:  # an error may hold it open, and with it the room on a disk that is full
+            os.ftruncate(hold.file, 0)
         raise
+    finally:
+        _remove(beside)
+        hold.close()
+
+
+def is_part(name: str) -> bool:
+    """Whether something of this name is being written, or was when its process was killed."""
+    return _PART.fullmatch(name) is not None
+
+
+def sweep(directory: Path) -> None:
+    """Remove what killed processes were writing here when they died; what lives is left alone."""
+    with suppress(OSError):  # not there, not ours, or somebody else was quicker
+        for entry in list(os.scandir(directory)):
+            if is_part(entry.name) and not entry.is_symlink():
+                _remove_dead(Path(entry.path))
+
+
+@contextmanager
+def scratch(name: str) -> Iterator[Path]:
+    """A folder for a while, in the system's place for such things, for this user alone.
+
+    It is gone at the end; where the process is killed, the next one that makes one removes it.
+    """
+    with part(Path(tempfile.gettempdir()) / name, folder=True) as (folder, _):
+        yield folder
+
+
+def remove_directory(path: Path) -> None:
+    """Remove a directory so that no half of it is ever seen under its name."""
+    with suppress(FileNotFoundError), part(path, folder=True) as (beside, _):
+        os.replace(path, beside)
 
 
 def json_bytes(value: Any) -> bytes:
@@ -99,16 +164,12 @@ def new_directory(path: Path) -> Iterator[Path]:
     """
     refuse_existing(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
-    try:
+    with part(path, folder=True) as (beside, _):
         os.chmod(beside, 0o777 & ~_umask())
         yield beside
         if path.is_dir():
             path.rmdir()
         os.replace(beside, path)
-    except BaseException:
-        shutil.rmtree(beside, ignore_errors=True)
-        raise
 
 
 @contextmanager
@@ -121,18 +182,8 @@ def new_file(path: Path) -> Iterator[IO[bytes]]:
     if path.exists():
         raise UsageError("exists already", where=path, fix="choose another --out, or remove it")
     refuse_existing(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # a name that is known before the file is there: Ctrl-C can come in between
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    try:
-        with beside.open("xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
+    with replaced(path) as beside, beside.open("wb") as file:
+        yield file
 
 
 def refuse_existing(path: Path) -> None:
@@ -152,6 +203,35 @@ def free_path(path: Path) -> Path:
     while choice.exists():
         number, choice = number + 1, path.with_name(f"{path.name}-{number}")
     return choice
+
+
+def _locked_part(path: Path, folder: bool) -> tuple[Path, Hold]:
+    make: Any = tempfile.mkdtemp if folder else tempfile.mkstemp
+    prefix = f".{path.name[:_RECOGNISED]}."  # a long name has no room for more
+    while True:
+        made = make(dir=path.parent, prefix=prefix, suffix=_UNDER_WAY)
+        beside = Path(made if folder else made[1])
+        hold = Hold(os.open(beside, os.O_RDONLY | os.O_CLOEXEC) if folder else made[0])
+        hold.lock(wait=_BRIEFLY)
+        if beside.exists():
+            return beside, hold
+        hold.close()  # somebody swept it away before it was locked
+
+
+def _remove_dead(path: Path) -> None:
+    hold = Hold(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC))
+    try:
+        if hold.lock():
+            _remove(path)
+    finally:
+        hold.close()
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):
+        path.unlink()
+        return
+    shutil.rmtree(path, ignore_errors=True)
 
 
 def _umask() -> int:

@@ -20,7 +20,7 @@ os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(1 << 30))  # read once, 
 import cv2
 from PIL import Image
 
-from kit.errors import DataError
+from kit.errors import DataError, OutOfMemory
 from kit.types import Picture
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
@@ -85,6 +85,7 @@ def read_picture(
 
     Raises:
         DataError: missing, truncated, not a picture, too large, or deeper than ``bit_depth``.
+        OutOfMemory: there is no room for its pixels.
     """
     path = Path(path)
     try:
@@ -112,7 +113,10 @@ def decode_picture(
         if pixels is None or not _taken(pixels, kind):
             with _open(io.BytesIO(data), formats=_FORMATS) as picture:
                 pixels = cv2.cvtColor(np.asarray(picture.convert("RGBA")), cv2.COLOR_RGBA2BGRA)
-    except (cv2.error, OSError, ValueError, SyntaxError) as error:
+    except (cv2.error, OSError, ValueError, SyntaxError, MemoryError) as error:
+        if isinstance(error, MemoryError) or getattr(error, "code", None) == cv2.Error.StsNoMem:
+            # no fault of the picture: it must not be left out as if it were damaged
+            raise OutOfMemory("there is no memory to decode the picture", where=where) from error
         raise DataError(f"the picture can't be decoded ({error})", where=where) from error
     return _upright(_to_bgr(_to_uint8(np.asarray(pixels), bit_depth, where)), orientation)
 

@@ -8,13 +8,12 @@ publish different bytes under one name; a cache copied into ``KIT_WEIGHTS`` is f
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 
 from kit import network
 from kit.cards import ModelCard, Weights, cache_folder
 from kit.errors import WeightsError
-from kit.files import sha256_file
+from kit.files import replaced, sha256_file
 from kit.progress import SILENT, Progress
 
 
@@ -75,11 +74,7 @@ def download(card: ModelCard, progress: Progress = SILENT) -> Path:
     """
     weights = _named(card)
     path = _cached(weights)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    beside = Path(name)
-    try:
+    with replaced(path, mode=0o644) as beside:
         network.fetch(
             weights.url,
             weights.sha256,
@@ -88,11 +83,6 @@ def download(card: ModelCard, progress: Progress = SILENT) -> Path:
             fix="download it elsewhere, copy it to this machine and set KIT_WEIGHTS to its folder",
             progress=progress,
         )
-        beside.chmod(0o644)
-        os.replace(beside, path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
     return path
 
 

@@ -7,7 +7,6 @@ Its lines are chained (:mod:`kit.app.chain`); ``kit audit verify`` tells whether
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import secrets
 import stat
@@ -20,6 +19,7 @@ from typing import Any, Literal, TypeAlias
 from kit.app import chain
 from kit.app import strings as say
 from kit.errors import RunFailed, UsageError
+from kit.lock import Hold
 
 Event = Literal[
     "start",
@@ -89,9 +89,11 @@ class AuditLog(Audit):
 
     def __init__(self, path: Path) -> None:
         self._path, self._lock = path, Lock()
-        self._file = _open(path)
+        self._file = Hold(_open(path))
         try:
-            _alone(self._file, path)
+            if self._file.lock() is False:
+                fix = "give each server an --audit file of its own"
+                raise UsageError("another process writes to this log", where=path, fix=fix)
             found = _continued(path)
             self._seq = found.entries
             self._head = found.head or secrets.token_hex(32)
@@ -130,8 +132,7 @@ class AuditLog(Audit):
 
     def close(self) -> None:
         with self._lock:
-            os.close(self._file)
-            self._file = -1  # who writes now fails; the number may be another file's soon
+            self._file.close()  # who writes now fails
 
     def _recover(self) -> None:
         """Vouch for what lies half-written at the end of the file, and go on behind it."""
@@ -150,10 +151,10 @@ class AuditLog(Audit):
         done = 0
         try:
             while done < len(data):
-                done += os.write(self._file, data[done:])
+                done += os.write(self._file.file, data[done:])
             # the line is there now, whatever becomes of the disk
             self._seq, self._head, self._torn = seq, head, b""
-            os.fsync(self._file)
+            os.fsync(self._file.file)
         except OSError as error:
             if done < len(data):
                 self._torn += data[:done]
@@ -186,14 +187,6 @@ def _keep_name(folder: Path) -> None:
     with contextlib.suppress(OSError):  # not every file system can
         os.fsync(handle)
     os.close(handle)
-
-
-def _alone(file: int, path: Path) -> None:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        fix = "give each server an --audit file of its own"
-        raise UsageError("another process writes to this log", where=path, fix=fix) from error
 
 
 def _continued(path: Path) -> chain.Chain:

@@ -23,13 +23,12 @@ harmless; ``kit data check`` says that it is left out.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -46,7 +45,8 @@ from kit.app.shelf import Served
 from kit.data import similar
 from kit.data.formats._coco_entries import categories_of
 from kit.errors import DataError, RunFailed, UsageError
-from kit.files import read_json, write_bytes, write_text
+from kit.files import read_json, sweep, write_bytes, write_text
+from kit.lock import locked
 from kit.pixels import encode_picture
 
 LISTS = {
@@ -55,7 +55,7 @@ LISTS = {
 }
 PICTURES = "images"
 _BY = "kit serve --feedback"
-_LOCK = ".lock"
+_PATIENCE = 10.0  # seconds that others may be keeping theirs
 _MODE = 0o600  # pictures of patients, names of users: nobody else's on this machine
 _OURS = re.compile(r"[0-9a-f]{64}\.png")
 
@@ -93,10 +93,11 @@ class Feedback:
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._require_writable()
-            with self._held():
+            with locked(self._folder, wait=_PATIENCE):
                 _require_ours(folder)
                 self._read()
-                self._sweep()
+                for name in (PICTURES, "annotations"):
+                    sweep(folder / name)  # it may be a picture, and is in no dataset
         except OSError as error:
             raise UsageError(f"can't be written to ({error.strerror})", where=folder) from error
 
@@ -107,7 +108,8 @@ class Feedback:
             settled: what :func:`kit.app.correction.settle` made of the correction.
 
         Raises:
-            RunFailed: it can't be written (the disk is full); the dataset is as it was.
+            RunFailed: it can't be written (the disk is full), or another process keeps its own for
+                long; the dataset is as it was.
             DataError: somebody has changed the dataset so that it can't be read any more.
         """
         try:
@@ -197,23 +199,18 @@ class Feedback:
 
     @contextmanager
     def _held(self) -> Iterator[None]:
-        """Alone, among threads and processes; the lock goes with the process, however it ends."""
-        with (self._folder / _LOCK).open("a") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        """Alone, among threads and processes; who waits in vain is a visitor, not at fault."""
+        with ExitStack() as held:
+            try:
+                held.enter_context(locked(self._folder, wait=_PATIENCE))
+            except UsageError as error:
+                raise RunFailed(say.KEEP_FAILED.format(why=say.KEEP_IN_USE)) from error
             yield
 
     def _require_writable(self) -> None:
         for path in (self._folder, *(self._folder / name for name in (PICTURES, "annotations"))):
             if path.exists() and not os.access(path, os.W_OK | os.X_OK):
                 raise UsageError("can't be written to", where=path)
-
-    def _sweep(self) -> None:
-        """Remove what a killed process was writing: it may be a picture, and is in no dataset."""
-        for name in (PICTURES, "annotations"):
-            for left in (self._folder / name).glob(".*.png.*"):
-                left.unlink(missing_ok=True)
-            for left in (self._folder / name).glob(".instances_*.json.*"):
-                left.unlink(missing_ok=True)
 
 
 def _classes(served: Iterable[Served]) -> tuple[str, ...]:

@@ -208,6 +208,7 @@ COMPARE_BELOW_HINT = "It has a box there, below the threshold"
 
 AUDIT_FAILED = "The audit log can't be written ({why}): nothing is shown until it can"
 
+KEEP_IN_USE = "the folder is in use, or closed to writing"
 KEEP_FAILED = "It could not be kept ({why}); nothing was written"
 EDIT = "Correct and keep"
 EDIT_WHAT = "Stores this picture and its boxes on the server, to learn from."

@@ -13,7 +13,6 @@ same pictures and picks by AP on valid.
 from __future__ import annotations
 
 import argparse
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from kit.cli.options import add_seed, add_source, add_threads
 from kit.cli.output import Output
 from kit.errors import UsageError
+from kit.files import scratch
 
 if TYPE_CHECKING:
     from kit.advise.trial import Tried
@@ -168,8 +168,8 @@ def _kept(directory: Path | None) -> Iterator[Path]:
     if directory is not None:
         yield directory
         return
-    with tempfile.TemporaryDirectory(prefix="kit-advise-") as folder:
-        yield Path(folder)
+    with scratch("advise") as folder:
+        yield folder
 
 
 def _replaced(options: Sequence[str], name: str, value: str | None) -> list[str]:

@@ -57,7 +57,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, out: Output) -> dict[str, Any]:
     from kit.cards import load_card
-    from kit.study.lock import locked
+    from kit.lock import locked
     from kit.study.study import Study
 
     study = load_card(Study, args.study)

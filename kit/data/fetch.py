@@ -11,7 +11,6 @@ import lzma
 import os
 import stat
 import tarfile
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -25,7 +24,7 @@ from kit.cards import DatasetCard, cache_folder
 from kit.data.formats import load
 from kit.data.source import check_card
 from kit.errors import DataError, UsageError
-from kit.files import new_directory, sha256_file
+from kit.files import new_directory, part, sha256_file
 from kit.pixels import SUFFIXES
 from kit.progress import SILENT, Progress
 
@@ -70,14 +69,9 @@ def fetch(card: DatasetCard, from_path: Path | None = None, progress: Progress =
     )
     url, digest = _source(card, by_hand)
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{card.name}.")
-    os.close(handle)
-    archive = Path(name)
-    try:
+    with part(target) as (archive, _):
         network.fetch(url, digest, archive, error=DataError, fix=by_hand, progress=progress)
         unpack(card, archive, target, progress)
-    finally:
-        archive.unlink(missing_ok=True)
     return target
 
 

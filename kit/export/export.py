@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -21,7 +20,7 @@ from kit.export.anatomy import named
 from kit.export.carry import carry
 from kit.export.half import to_half
 from kit.export.parity import TOLERANCES, Parity, Tolerance, answers, compare, record, require
-from kit.files import refuse_existing
+from kit.files import refuse_existing, scratch
 from kit.progress import SILENT, Progress
 from kit.types import Detector
 
@@ -180,7 +179,7 @@ def _to_int8(
 @contextmanager
 def _trials(card: BundleCard, threads: int | None) -> Iterator[Opener]:
     """Opens graphs as detectors before they are anybody's bundle."""
-    with tempfile.TemporaryDirectory(prefix="kit-export-") as folder:
+    with scratch("export") as folder:
         place = 0
 
         def opened(model: ModelProto) -> Detector:
@@ -188,7 +187,7 @@ def _trials(card: BundleCard, threads: int | None) -> Iterator[Opener]:
             place += 1
             content = {GRAPH: model.SerializeToString()}
             # a watch's file is not among what is tried
-            trial = save_bundle(Path(folder) / str(place), replace(card, watch={}), content)
+            trial = save_bundle(folder / str(place), replace(card, watch={}), content)
             detector = door.open(trial, backend="onnxruntime", device="cpu", threads=threads)
             shutil.rmtree(trial.directory)  # it is in memory now, and there may be a hundred
             return detector

@@ -13,10 +13,8 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
-import tempfile
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -26,6 +24,7 @@ from onnx import ModelProto
 
 from kit.errors import RunFailed
 from kit.export.anatomy import dissect
+from kit.files import scratch
 from kit.progress import SILENT, Progress
 from kit.runtime.backends import onnxruntime as _first  # noqa: F401 - it switches telemetry off
 from kit.runtime.contract import INPUT
@@ -84,10 +83,10 @@ def calibrate(
         "entropy": CalibrationMethod.Entropy,
         "minmax": CalibrationMethod.MinMax,
     }[method]
-    with tempfile.TemporaryDirectory(prefix="kit-calibration-") as folder, _quietly():
-        path = Path(folder) / "model.onnx"
+    with scratch("calibration") as folder, _quietly():
+        path = folder / "model.onnx"
         onnx.save(_without_heads(model), path)
-        calibrator = create_calibrator(path, _OPERATORS, str(Path(folder) / "augmented.onnx"), kind)
+        calibrator = create_calibrator(path, _OPERATORS, str(folder / "augmented.onnx"), kind)
         try:
             for picture in progress.track(pictures, f"calibrating ({method})", total):
                 # one at a time: it keeps everything that it is given at once in memory

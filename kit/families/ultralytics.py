@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import math
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +24,7 @@ from kit.errors import CardError, MissingPackage, WeightsError
 from kit.families import Graph, Outputs, Part, Stage, Targets, gains
 from kit.families.checkpoint import read_checkpoint, tensors_of
 from kit.families.runner import TorchRunner
+from kit.files import scratch
 
 LICENCE = "AGPL-3.0"
 
@@ -58,8 +58,8 @@ def _quietly() -> Iterator[None]:
     picture_threads = cv2.getNumThreads()
     os.environ.update(_SWITCHES)
     os.environ.pop("ULTRALYTICS_API_KEY", None)
-    with tempfile.TemporaryDirectory(prefix="kit-vendor-") as folder:
-        os.environ["YOLO_CONFIG_DIR"] = folder
+    with scratch("vendor") as folder:
+        os.environ["YOLO_CONFIG_DIR"] = str(folder)
         try:
             yield
         finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -16,12 +17,17 @@ from torch.utils.data import Dataset as TorchDataset
 
 from kit.cards import Input, Recipe
 from kit.data.dataset import Dataset
-from kit.errors import DataError
+from kit.errors import DataError, KitError, OutOfMemory, RunFailed
 from kit.families import Targets
 from kit.finetune.augment import Augment, Boxed
 from kit.pixels import read_picture
 from kit.runtime.fit import Fit
 from kit.types import Ignore
+
+PATIENCE = 600.0
+"""Seconds to wait for a worker's batch: one that got no memory at its start may hang for ever."""
+
+_FEWER = "is memory short? the same command with --resume and fewer --workers goes on"
 
 PLAIN = {"mosaic": 0.0, "mixup": 0.0}
 
@@ -155,7 +161,34 @@ def loader(draws: Draws, order: Order, *, workers: int, pin: bool) -> Iterable[B
         num_workers=workers,
         collate_fn=collate,
         pin_memory=pin,
+        timeout=PATIENCE if workers else 0,
     )
+
+
+@contextmanager
+def workers_told() -> Iterator[None]:
+    """Say that a process which draws pictures has died; torch lets that come up anywhere.
+
+    Raises:
+        RunFailed: it was killed, as for want of memory, found no room to hand pictures over, or
+            hangs.
+        OutOfMemory: it got no memory.
+        KitError: as it was raised there, without torch's account of where.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        said = str(error)
+        if isinstance(error, MemoryError) and "in DataLoader worker" in said:
+            raise OutOfMemory("out of memory in a process that draws", fix=_FEWER) from error
+        if "DataLoader worker (pid" not in said and "DataLoader timed out" not in said:
+            raise
+        what = "hangs" if "timed out" in said else f"died: {' '.join(said.split())}"
+        raise RunFailed(f"a process that draws pictures {what}", fix=_FEWER) from error
+    except KitError as error:
+        if "in DataLoader worker" not in error.what:
+            raise
+        raise type(error)(error.what.rpartition("kit.errors.")[2].partition(": ")[2]) from error
 
 
 def collate(drawn: Sequence[tuple[Boxed, str]]) -> Batch:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -14,8 +16,11 @@ from kit.cards import ModelCard, Recipe
 from kit.data.dataset import Dataset
 from kit.data.manifest import Manifest
 from kit.errors import UsageError
-from kit.files import read_json, refuse_existing, sha256_json, write_json
+from kit.files import is_part, read_json, refuse_existing, sha256_json, sweep, write_json
 from kit.finetune.plan import Plan
+from kit.lock import LOCK, locked
+
+SETTINGS, TRAIN, VALID = "run.json", "train.json", "valid.json"
 
 MEAN_VAR = "mean-var"
 """The start that keeps the scale of pretrained weights and none of their features."""
@@ -70,13 +75,26 @@ class Job:
         return sha256_json(self.facts())
 
 
-def open_run(directory: Path, job: Job, *, resume: bool) -> None:
-    """Make the run's directory, or check that it holds this very run.
+@contextmanager
+def held_run(directory: Path, job: Job, *, resume: bool) -> Iterator[None]:
+    """Hold a run's directory, made new or checked to hold this very run.
+
+    A run that was killed before its settings were written has not begun: it is begun again.
 
     Raises:
-        UsageError: it holds a run already and ``resume`` is not asked for, or holds another one.
+        UsageError: another process holds it, it holds a run already and ``resume`` is not asked
+            for, or holds another one.
     """
-    settings = directory / "run.json"
+    if not (directory / SETTINGS).is_file():
+        _require_new(directory, resume=resume)  # before anything is written into it
+    with locked(directory):
+        sweep(directory)
+        _open_run(directory, job, resume=resume)
+        yield
+
+
+def _open_run(directory: Path, job: Job, *, resume: bool) -> None:
+    settings = directory / SETTINGS
     facts = job.facts()
     if settings.is_file():
         before = read_json(settings, "a run's settings", error=UsageError)
@@ -92,12 +110,22 @@ def open_run(directory: Path, job: Job, *, resume: bool) -> None:
                 fix="repeat the options it was started with, or choose another --out",
             )
         return
+    _require_new(directory, resume=resume)
+    job.train_manifest.save(directory / TRAIN)
+    job.valid_manifest.save(directory / VALID)
+    write_json(settings, facts)
+
+
+def _require_new(directory: Path, *, resume: bool) -> None:
+    """Refuse a directory that is somebody's; what a run leaves that is killed at once is ours."""
+    found = {path.name for path in directory.iterdir()} if directory.is_dir() else set[str]()
+    found = {name for name in found if not is_part(name)}
+    if LOCK in found and found <= {LOCK, TRAIN, VALID}:
+        return
     if resume:
         raise UsageError("holds no run to resume", where=directory)
-    refuse_existing(directory)
-    job.train_manifest.save(directory / "train.json")
-    job.valid_manifest.save(directory / "valid.json")
-    write_json(settings, facts)
+    if found or not directory.is_dir():
+        refuse_existing(directory)
 
 
 def _told(recipe: Recipe) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from kit.finetune.batches import (
     loader,
     slice_batch,
     steps_per_epoch,
+    workers_told,
 )
 from kit.finetune.front import given, make_front
 from kit.finetune.job import Job
@@ -118,6 +119,8 @@ class Loop:
         self._network.load_state_dict(content["network"])
         self._average.restore(content["average"])
         self._optimizer.load_state_dict(content["optimizer"])
+        if self._fabric.is_global_zero and self.standing.history:
+            save_history(self._directory, self.standing.history)  # a kill may have come before it
         return True
 
     def run(self, on_epoch: Callable[[Standing], None] | None = None) -> Standing:
@@ -128,12 +131,14 @@ class Loop:
 
         Raises:
             Stopped: by a signal, after saving.
-            RunFailed: the loss is not finite, or one picture doesn't fit in memory.
+            RunFailed: the loss is not finite, one picture doesn't fit in memory, or a worker died.
         """
         standing = self.standing
-        with Interrupt() as interrupt:
+        with Interrupt() as interrupt, workers_told():
             if not self._over():
                 self._preflight()
+            elif on_epoch is not None and self._fabric.is_global_zero:
+                on_epoch(standing)  # a kill came between the last epoch and this
             while not self._over():
                 self._train_epoch(interrupt)
                 self._end_epoch()

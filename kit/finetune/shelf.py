@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
+
+from kit.files import part
 
 DISK_SHARE = 0.5
 """Of what is free on the disk may be taken, at most."""
@@ -59,6 +60,6 @@ class Shelf:
         size = min(wanted, int(shutil.disk_usage(self._directory).free * DISK_SHARE))
         if size <= self._limit:
             raise OSError("the disk has less to give than the memory")
-        with tempfile.NamedTemporaryFile(dir=self._directory, prefix=".features.") as file:
-            os.posix_fallocate(file.fileno(), 0, size)  # else a full disk would be a signal later
-            return torch.from_file(file.name, shared=True, size=size, dtype=torch.uint8)
+        with part(self._directory / "features") as (path, hold):
+            os.posix_fallocate(hold.file, 0, size)  # else a full disk would be a signal later
+            return torch.from_file(str(path), shared=True, size=size, dtype=torch.uint8)

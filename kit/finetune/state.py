@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save
 
 from kit.errors import BundleError, RunFailed
-from kit.files import write_bytes, write_json, write_text
+from kit.files import replaced, write_bytes, write_json, write_text
 
 STATE, BEST = "state.pt", "best.safetensors"
 
@@ -53,22 +52,18 @@ def save_state(directory: Path, standing: Standing, modules: Mapping[str, Any]) 
         RunFailed: the disk is full.
     """
     path = directory / STATE
-    beside = directory / f".{STATE}.new"
     content = {"standing": vars(standing), "rng": torch.get_rng_state(), **modules}
     try:
-        torch.save(content, beside)
-        with beside.open("rb") as file:
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except BaseException as error:
-        beside.unlink(missing_ok=True)
-        if isinstance(error, RuntimeError) and "inline_container" in str(error):
-            raise RunFailed(  # torch's writer keeps the reason to itself
-                "the state can't be written: the disk is full, or fails",
-                where=path,
-                fix="make room; the same command with --resume goes on",
-            ) from error
-        raise
+        with replaced(path) as beside:
+            torch.save(content, beside)
+    except RuntimeError as error:
+        if "inline_container" not in str(error):
+            raise
+        raise RunFailed(  # torch's writer keeps the reason to itself
+            "the state can't be written: the disk is full, or fails",
+            where=path,
+            fix="make room; the same command with --resume goes on",
+        ) from error
 
 
 def load_state(directory: Path) -> tuple[Standing, dict[str, Any]] | None:

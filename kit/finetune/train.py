@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,8 +14,9 @@ from kit.binding import plain
 from kit.bundle import Bundle, BundleCard, open_bundle, save_bundle
 from kit.errors import RunFailed, UsageError
 from kit.families import Family, load_family
+from kit.files import remove_directory
 from kit.finetune.engine import Machine, start_engine
-from kit.finetune.job import Job, open_run
+from kit.finetune.job import Job, held_run
 from kit.finetune.layout import Layout, learning_rates, spoken, told
 from kit.finetune.loop import Loop
 from kit.finetune.start import Start, begin
@@ -40,8 +41,8 @@ def train(
         The best bundle.
 
     Raises:
-        UsageError: the directory holds another run, the device is not there, or the plan doesn't
-            fit the model or its start.
+        UsageError: the directory holds another run, or another process is at work in it; the device
+            is not there, or the plan doesn't fit the model or its start.
         WeightsError: the start can't be read or is of another model.
         Stopped: by a signal, after saving.
         RunFailed: out of memory, or the loss ran away.
@@ -77,22 +78,25 @@ def train(
         workers=workers,
         progress=progress,
     )
-    if fabric.is_global_zero:  # only now, when nothing is left that could be wrong with the job
-        open_run(directory, job, resume=resume)
-        progress.note(str(start))
-        if job.plan is not None:
-            progress.note(spoken(layout, network))
-    fabric.barrier()
-    if resume and (directory / "best").is_dir():
-        raise UsageError(
-            "the run is complete", where=directory, fix=f"kit evaluate {directory}/best SRC"
-        )
-    if resume and loop.restore():
-        progress.note(f"going on in epoch {loop.standing.epoch + 1}")
-    standing = loop.run(on_epoch)
-    if fabric.is_global_zero:
-        _finish(directory, card, standing, loop, layout)
-    fabric.barrier()
+    with ExitStack() as held:
+        if fabric.is_global_zero:  # only now, when nothing is left that could be wrong with the job
+            held.enter_context(held_run(directory, job, resume=resume))
+            progress.note(str(start))
+            if job.plan is not None:
+                progress.note(spoken(layout, network))
+        fabric.barrier()
+        if resume and (directory / "best").is_dir():
+            if fabric.is_global_zero:
+                _tidy(directory)
+            raise UsageError(
+                "the run is complete", where=directory, fix=f"kit evaluate {directory}/best SRC"
+            )
+        if resume and loop.restore():
+            progress.note(f"going on in epoch {loop.standing.epoch + 1}")
+        standing = loop.run(on_epoch)
+        if fabric.is_global_zero:
+            _finish(directory, card, standing, loop, layout)
+        fabric.barrier()
     return open_bundle(directory / "best")
 
 
@@ -145,9 +149,14 @@ def _finish(
         ("best", best, standing.best_epoch + 1),
     ):
         reports = {"valid": {k: rows[epoch][k] for k in ("ap", "ap50")}}
-        shutil.rmtree(directory / name, ignore_errors=True)
+        remove_directory(directory / name)
         training = {**card.training, "epoch": epoch, "epochs": standing.epoch}
         made = replace(card, training=training, reports=reports)
         save_bundle(directory / name, made, {WEIGHTS: weights_bytes(state)})
+    _tidy(directory)
+
+
+def _tidy(directory: Path) -> None:
+    """Remove what only a run under way needs."""
     for name in (STATE, BEST):
         (directory / name).unlink(missing_ok=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from kit.data.source import open_source
 from kit.errors import KitError
 from kit.export.data import gate_pictures
 from kit.export.export import export_onnx
+from kit.files import remove_directory
 from kit.progress import SILENT, Progress
 from kit.study.results import Finished
 
@@ -57,7 +57,7 @@ def latencies(
 
 def _time(cell: Finished, path: Path, device: str, threads: int | None, progress: Progress) -> None:
     bundle, graph = open_bundle(cell.bundle), path.with_suffix("")
-    shutil.rmtree(graph, ignore_errors=True)
+    remove_directory(graph)
     valid = gate_pictures(bundle, None, progress=progress)
     exported, _ = export_onnx(bundle, valid, graph, threads=threads, progress=progress)
     dataset = open_source(cell.result.cell.setting.dataset, progress=progress)

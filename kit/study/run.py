@@ -93,7 +93,7 @@ def outcome(task: Task, code: int) -> Finished | Failed:
 def _start(task: Task, machine: Machine, place: int, gpus: int, *, alone: bool) -> Process:
     task.begin()
     command = [sys.executable, "-m", "kit.study.work", str(task.directory)]
-    command += ["--alone"] if alone else []
+    command += ["--parent", str(os.getpid()), *(["--alone"] if alone else [])]
     for option in ("device", "threads", "workers"):
         if (value := getattr(machine, option)) is not None:
             command += [f"--{option}", str(value)]

@@ -7,30 +7,36 @@ does can harm another.
 from __future__ import annotations
 
 import argparse
+import os
+import signal
 import sys
 import traceback
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
+from threading import Thread
+from time import sleep
 from typing import TypeVar
 
 from kit import door
 from kit.bench.energy import meter
 from kit.bench.environment import environment
 from kit.bundle import open_bundle
-from kit.errors import DataError, KitError
+from kit.errors import DataError, KitError, UsageError
 from kit.evaluate.report import measure
 from kit.files import read_json, sha256_json, write_json, write_text
 from kit.finetune.engine import Machine, gpu_uuids
 from kit.finetune.state import Standing
 from kit.finetune.train import train
+from kit.lock import locked
 from kit.progress import Label, Progress
-from kit.study.lock import locked
 from kit.study.results import RESAMPLES, Finished, Result, save
 from kit.study.tasks import FAILURE, LOG, Datasets, read_task, ready
 
 ENERGY = "energy.json"
+_LEAVING = 60.0  # seconds that a cell's last process may take to save, where its study was killed
+_LOOK = 0.5  # seconds
 T = TypeVar("T")
 
 
@@ -140,11 +146,19 @@ def attempt(directory: Path, machine: Machine, *, alone: bool = False) -> int:
     Returns:
         The exit code of the error that ended it; 0 when it is done.
     """
+    try:
+        with locked(directory, wait=_LEAVING):
+            return _attempt(directory, machine, alone)
+    except UsageError as error:
+        write_text(directory / FAILURE, f"{error}\n")
+        return error.exit_code
+
+
+def _attempt(directory: Path, machine: Machine, alone: bool) -> int:
     failure = directory / FAILURE
     failure.unlink(missing_ok=True)
     try:
-        with locked(directory):
-            work(directory, machine, Log(), alone=alone)
+        work(directory, machine, Log(), alone=alone)
     except KitError as error:
         write_text(failure, f"{error}\n")
         return error.exit_code
@@ -155,6 +169,18 @@ def attempt(directory: Path, machine: Machine, *, alone: bool = False) -> int:
     return 0
 
 
+def leave_with(parent: int) -> None:
+    """Stop as if asked to, after saving, when the study is gone: it may have been killed, and then
+    nobody else stops a cell."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            sleep(_LOOK)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    Thread(target=watch, name="kit-parent", daemon=True).start()
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("directory", type=Path)
@@ -162,7 +188,10 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=None)
     parser.add_argument("--workers", type=int, default=None)
     parser.add_argument("--alone", action="store_true", help="no other cell runs here meanwhile")
+    parser.add_argument("--parent", type=int, help="process to end with")
     args = parser.parse_args()
+    if args.parent is not None:
+        leave_with(args.parent)
     machine = Machine(args.device, 1, args.threads, args.workers)
     return attempt(args.directory, machine, alone=args.alone)
 

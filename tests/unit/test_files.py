@@ -1,17 +1,27 @@
 from __future__ import annotations
 
+import errno
+import fcntl
 import hashlib
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from kit.errors import UsageError
 from kit.files import (
+    is_part,
     new_directory,
     new_file,
+    remove_directory,
+    replaced,
+    scratch,
     sha256_file,
     sha256_json,
+    sweep,
     write_bytes,
     write_json,
     write_text,
@@ -84,6 +94,111 @@ def test_a_file_is_replaced_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert [found.name for found in path.parent.iterdir()] == ["a.txt"]
     write_bytes(path, b"new")
     assert path.read_text() == "new"
+
+
+WRITES = """
+import sys, time
+from pathlib import Path
+from kit.files import new_directory, replaced
+path = Path(sys.argv[1])
+with replaced(path / "state") as beside, new_directory(path / "bundle") as folder:
+    beside.write_text("half")
+    (folder / "weights").write_text("half")
+    print("written", flush=True)
+    time.sleep(60)
+"""
+
+
+def parts(folder: Path) -> list[str]:
+    return sorted(path.name.split(".")[1] for path in folder.iterdir() if is_part(path.name))
+
+
+def test_what_a_killed_process_was_writing_is_swept_and_what_lives_is_not(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", WRITES, str(tmp_path)], stdout=subprocess.PIPE, env=os.environ
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"written\n"
+    (tmp_path / ".mine.abcd1234").write_text("not ours")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / ".link.abcd1234.kit-part").symlink_to(tmp_path / "elsewhere")
+    sweep(tmp_path)
+    assert parts(tmp_path) == ["bundle", "link", "state"]
+    process.kill()
+    process.wait()
+    assert not (tmp_path / "state").exists()
+    write_text(tmp_path / "other", "whoever writes here next sweeps")
+    assert parts(tmp_path) == ["link"]
+    assert (tmp_path / "elsewhere").is_dir()
+    assert (tmp_path / ".mine.abcd1234").exists()
+
+
+def test_nothing_is_swept_where_nobody_can_say_that_it_is_dead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(file: int, how: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", none)
+    with new_directory(tmp_path / "bundle"):
+        sweep(tmp_path)
+        assert parts(tmp_path) == ["bundle"]
+    assert (tmp_path / "bundle").is_dir()
+
+
+def test_a_directory_is_removed_under_another_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that whoever kills it leaves the whole of it, or nothing under its name."""
+    path = tmp_path / "bundle"
+    path.mkdir()
+    (path / "weights").write_text("x")
+    removed = []
+
+    def kill(beside: Path, **options: object) -> None:
+        removed.append(beside)
+        assert (beside / "weights").exists()
+        assert not path.exists()
+
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.rmtree", kill)
+        remove_directory(path)
+    assert len(removed) == 1
+    sweep(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    remove_directory(path)  # nothing is there
+
+
+def test_what_is_needed_for_a_while_is_private_and_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with scratch("export") as folder:
+        (folder / "graph").write_text("x")
+        assert folder.stat().st_mode & 0o077 == 0
+        assert parts(tmp_path) == ["export"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_failed_gives_its_room_back_at_once(tmp_path: Path) -> None:
+    """Whoever tells of a full disk needs some, while the error still has the file open."""
+    still_open: list[int] = []
+
+    def fill() -> None:
+        with replaced(tmp_path / "state") as beside:
+            beside.write_bytes(b"x" * 100_000)
+            still_open.append(os.open(beside, os.O_RDONLY))
+            raise OSError(errno.ENOSPC, "full")
+
+    with pytest.raises(OSError, match="full"):
+        fill()
+    assert os.fstat(still_open[0]).st_size == 0
+    os.close(still_open[0])
+
+
+def test_a_name_may_be_as_long_as_the_system_allows(tmp_path: Path) -> None:
+    write_text(tmp_path / ("x" * 255), "content")
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_results_can_be_read_by_others(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from PIL import EpsImagePlugin, Image, ImageFile, ImageOps
 
 from kit import pixels
-from kit.errors import DataError
+from kit.errors import DataError, OutOfMemory
 from kit.pixels import decode_picture, encode_picture, is_picture, picture_size, read_picture
 
 # What is stored so that, turned as the tag says, the same picture comes out (EXIF 2.32, 4.6.4).
@@ -227,3 +227,20 @@ def test_names_of_pictures() -> None:
     assert not is_picture(Path("a.txt"))
     assert not is_picture(Path("._a.jpg"))
     assert set(pixels.SUFFIXES) >= {".jpg", ".png", ".tiff"}
+
+
+def test_a_picture_without_memory_for_it_is_not_called_damaged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It would be left out, or another be learnt from in its place."""
+    data = encode_picture(np.zeros((8, 8, 3), np.uint8), ".png")
+    short = cv2.error("Failed to allocate")
+    short.code = cv2.Error.StsNoMem
+    for error in (short, MemoryError()):
+
+        def full(*arguments: object, error: Exception = error) -> None:
+            raise error
+
+        monkeypatch.setattr("cv2.imdecode", full)
+        with pytest.raises(OutOfMemory, match=r"a\.png: there is no memory to decode"):
+            decode_picture(data, where="a.png")

@@ -156,7 +156,7 @@ def test_an_orphan_is_told_of_and_taken_up(folder: Path, tmp_path: Path) -> None
     keep(Feedback(other, [served()]), looked(160))
     (orphan,) = (other / "images").iterdir()
     orphan.rename(folder / "images" / orphan.name)
-    half = folder / "images" / f".{'a' * 64}.png.xyz"
+    half = folder / "images" / f".{'a' * 64}.png.abcd1234.kit-part"
     half.write_bytes(b"half a picture")
     codes = [finding.code for finding in examine(open_source(str(folder))).warnings]
     assert "picture_left_out" in codes
@@ -206,7 +206,7 @@ def test_a_damaged_list_is_not_written_over(folder: Path, content: str) -> None:
 def test_a_full_disk_leaves_it_as_it_was(folder: Path, room: int) -> None:
     feedback = Feedback(folder, [served()])
     keep(feedback, looked())
-    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    before = {path: path.read_bytes() for path in folder.rglob("[!.]*") if path.is_file()}
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (room, limits[1]))
     try:
@@ -214,7 +214,8 @@ def test_a_full_disk_leaves_it_as_it_was(folder: Path, room: int) -> None:
             keep(feedback, looked(160))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    assert {path: path.read_bytes() for path in folder.rglob("[!.]*") if path.is_file()} == before
+    assert not list(folder.rglob("*.kit-part"))
     assert keep(feedback, looked(160)).pictures == 2
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import chain
+from time import sleep
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.utils.data import Dataset as TorchDataset
 
 from kit.cards import Recipe
-from kit.errors import CardError
+from kit.errors import CardError, DataError, OutOfMemory, RunFailed
+from kit.finetune import batches
 from kit.finetune.augment import Augment
 from kit.finetune.batches import (
     Batch,
@@ -21,9 +24,11 @@ from kit.finetune.batches import (
     Pictures,
     collate,
     cuts,
+    loader,
     make_targets,
     slice_batch,
     steps_per_epoch,
+    workers_told,
 )
 
 CPU = torch.device("cpu")
@@ -190,3 +195,37 @@ def test_collating_keeps_pictures_and_boxes_together() -> None:
     assert batch.images.shape == (3, 4, 4, 3)
     assert batch.targets.picture.tolist() == [1, 1]
     assert batch.faults == ("bad",)
+
+
+class _Fails(TorchDataset[Any]):
+    """Fails in the worker, or hangs there."""
+
+    def __init__(self, error: BaseException | None) -> None:
+        self._error = error
+
+    def __getitem__(self, place: Any) -> Any:
+        if self._error is None:
+            sleep(60)
+        raise self._error or AssertionError
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "told"),
+    [
+        (MemoryError(), OutOfMemory, "out of memory in a process that draws"),
+        (OutOfMemory("no memory", where="a.png"), OutOfMemory, "a.png: no memory"),
+        (DataError("not one can be read", where="x"), DataError, "x: not one can be read"),
+        (RuntimeError("another"), RuntimeError, "another"),
+        (None, RunFailed, "a process that draws pictures hangs"),
+    ],
+)
+def test_what_ends_a_worker_is_one_message(
+    error: BaseException | None, kind: type[BaseException], told: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(batches, "PATIENCE", 1.0)
+    order = Order(4, 2, 0, 0, first=0, rank=0, ranks=1)
+    draws: Any = _Fails(error)
+    with pytest.raises(kind, match=told) as raised, workers_told():
+        list(loader(draws, order, workers=1, pin=False))
+    assert ("Traceback" in str(raised.value)) == isinstance(raised.value, RuntimeError)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import multiprocessing
 import os
 import shutil
 import signal
@@ -19,9 +20,11 @@ from kit.door import open as open_detector
 from kit.errors import BundleError, RunFailed, Stopped, UsageError
 from kit.finetune import loop as loop_module
 from kit.finetune.engine import Machine
+from kit.finetune.job import held_run
 from kit.finetune.loop import Loop
 from kit.finetune.state import STATE, Standing
 from kit.finetune.train import WEIGHTS, train
+from kit.lock import locked
 from kit.pixels import read_picture
 from kit.progress import Silent
 
@@ -111,6 +114,106 @@ def test_a_killed_run_resumes_to_the_same_weights(
     assert (whole / "history.json").read_text().count("epoch") == (
         tmp_path / "run/history.json"
     ).read_text().count("epoch")
+
+
+def test_a_run_that_another_process_is_at_work_in_is_left_alone(
+    whole: Path, make_job: Any, tmp_path: Path
+) -> None:
+    begun = tmp_path / "begun"
+    begun.mkdir()
+    (begun / "run.json").write_bytes((whole / "run.json").read_bytes())
+    for directory in (tmp_path / "new", begun):
+        for resume in (False, True):
+            with locked(directory):
+                before = sorted(directory.iterdir())
+                with pytest.raises(UsageError, match="another process is at work here"):
+                    train(make_job(), directory, CPU, resume=resume)
+                assert sorted(directory.iterdir()) == before
+
+
+@pytest.mark.parametrize("resume", [False, True])
+@pytest.mark.parametrize("written", [(), ("train.json",), ("train.json", "valid.json")])
+def test_a_run_killed_before_its_settings_were_written_is_begun_again(
+    make_job: Any, tmp_path: Path, written: tuple[str, ...], resume: bool
+) -> None:
+    for name in (".lock", ".run.json.abcd1234.kit-part", *written):
+        (tmp_path / name).write_text("")
+    with held_run(tmp_path, make_job(), resume=resume):
+        found = {path.name for path in tmp_path.iterdir()}
+    assert found == {".lock", "run.json", "train.json", "valid.json"}
+
+
+def test_lists_of_somebody_elses_are_no_run(make_job: Any, tmp_path: Path) -> None:
+    (tmp_path / "train.json").write_text("mine")
+    with (
+        pytest.raises(UsageError, match="exists already"),
+        held_run(tmp_path, make_job(), resume=False),
+    ):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["train.json"]
+
+
+def test_a_kill_after_the_last_state_costs_no_row_and_no_page(
+    whole: Path, make_job: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The state is saved before the curve is."""
+    saved = loop_module.save_history
+
+    def killed(directory: Path, history: Any) -> None:
+        if len(history) == 3:
+            raise SystemError
+        saved(directory, history)
+
+    monkeypatch.setattr(loop_module, "save_history", killed)
+    with pytest.raises(SystemError):
+        train(make_job(), tmp_path / "run", CPU)
+    monkeypatch.undo()
+    told: list[int] = []
+    train(
+        make_job(),
+        tmp_path / "run",
+        CPU,
+        resume=True,
+        on_epoch=lambda s: told.append(s.epoch),
+    )
+    history = json.loads((tmp_path / "run" / "history.json").read_text())
+    assert [row["epoch"] for row in history] == [1, 2, 3]
+    assert told == [3]
+    assert same_weights(whole, tmp_path / "run")
+
+
+def test_what_only_a_run_under_way_needs_goes_though_a_kill_came_between(
+    whole: Path, make_job: Any, tmp_path: Path
+) -> None:
+    shutil.copytree(whole, tmp_path / "run")
+    (tmp_path / "run" / STATE).write_text("large")
+    with pytest.raises(UsageError, match="complete"):
+        train(make_job(), tmp_path / "run", CPU, resume=True)
+    assert not (tmp_path / "run" / STATE).exists()
+
+
+def test_a_worker_that_is_killed_is_one_message(
+    whole: Path, make_job: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the system does when memory is short, in the second epoch."""
+    step, done = Loop._step, 0
+
+    def kills(self: Loop, batch: Any) -> None:
+        nonlocal done
+        done += 1
+        if done == 3:
+            for child in multiprocessing.active_children():
+                child.kill()
+                child.join()
+        step(self, batch)
+
+    monkeypatch.setattr(Loop, "_step", kills)
+    with pytest.raises(RunFailed, match="a process that draws pictures died") as told:
+        train(make_job(), tmp_path / "run", Machine("cpu", threads=2, workers=1))
+    assert "--resume" in str(told.value)
+    monkeypatch.undo()
+    train(make_job(), tmp_path / "run", CPU, resume=True)
+    assert same_weights(whole, tmp_path / "run")
 
 
 @pytest.mark.parametrize(
