@@ -16,11 +16,13 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(1 << 30))  # read once, at import of cv2
+# MAX_PIXELS, for a file whose header OpenCV reads otherwise; it looks once, at its import
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", "120000000")
 import cv2
 from PIL import Image
 
 from kit.errors import DataError
+from kit.files import read_limited
 from kit.types import Picture
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
@@ -28,6 +30,9 @@ SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
 
 MAX_PIXELS = 120_000_000
 """Pictures above this are refused by their header, before a byte is decoded."""
+
+MAX_BYTES = 1 << 30
+"""Size of a picture's file: room for so many pixels of four channels in 16 bits, not packed."""
 
 _open = Image.open  # as it is now: importing ultralytics puts in one that runs pip on a bad picture
 _FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")  # by content: an EPS would run Ghostscript
@@ -88,7 +93,7 @@ def read_picture(
     """
     path = Path(path)
     try:
-        data = path.read_bytes()
+        data = read_limited(path, MAX_BYTES)
     except OSError as error:
         raise _unreadable(path, error) from error
     return decode_picture(data, where=path, bit_depth=bit_depth, max_pixels=max_pixels)

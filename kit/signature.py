@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from kit.bundle import CARD, Bundle
 from kit.errors import BundleError, MissingPackage, UsageError
-from kit.files import read_json, write_json
+from kit.files import MOST_SMALL, read_json, read_limited, write_json
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import (
@@ -125,6 +125,6 @@ def _read(path: Path) -> bytes:
     if find_spec("cryptography") is None:
         raise MissingPackage("cryptography", "sign")
     try:
-        return path.read_bytes()
+        return read_limited(path, MOST_SMALL)
     except OSError as error:
         raise UsageError(f"the key can't be read ({error.strerror})", where=path) from error

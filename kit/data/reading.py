@@ -14,8 +14,12 @@ import numpy as np
 from kit.data import side
 from kit.data.dataset import SPLITS, Dataset, Note
 from kit.errors import DataError
+from kit.files import read_limited
 from kit.pixels import picture_size
 from kit.types import Detections, Example, Ignore
+
+MOST_LABELS = 1 << 26
+"""Bytes of a text or XML file of labels: room for a million boxes of one picture."""
 
 _SPLIT = {"val": "valid", "validation": "valid", "dev": "valid", "training": "train"}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -67,8 +71,9 @@ def read_lines(path: Path) -> list[str]:
 
     Raises:
         ValueError: not UTF-8 text.
+        OSError: it can't be read, or is larger than labels are.
     """
-    text = path.read_bytes().decode("utf-8-sig")
+    text = read_limited(path, MOST_LABELS).decode("utf-8-sig")
     return [line.rstrip("\r") for line in text.removesuffix("\n").split("\n")] if text else []
 
 
@@ -104,7 +109,7 @@ class Reading:
             for name in (*names, *files):
                 if (path := here / name).is_symlink() and not inside(self.root, path):
                     self.note("outside_root", self.id_of(path))
-                elif name in files and not name.startswith("."):
+                elif name in files and not name.startswith(".") and path.is_file():  # no pipe
                     found.append(self.id_of(path))
         return sorted(found)
 
@@ -115,8 +120,11 @@ class Reading:
         """Lines of a text file, see :func:`read_lines`; none, and noted, where it is no text."""
         try:
             return read_lines(path)
-        except (OSError, ValueError):
+        except ValueError:
             self.note("bad_label", f"{self.id_of(path)}:1: not UTF-8 text")
+            return []
+        except OSError as error:
+            self.note("bad_label", f"{self.id_of(path)}:1: can't be read ({error.strerror})")
             return []
 
     def size(self, id_: str) -> tuple[int, int] | None:

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from kit import offline
 from kit.errors import CardError, MissingPackage, WeightsError
 from kit.families import Graph, Outputs, Part, Stage, Targets, gains
-from kit.families.checkpoint import read_checkpoint, tensors_of
+from kit.families.checkpoint import load_weights, read_checkpoint, tensors_of
 from kit.families.runner import TorchRunner
 
 LICENCE = "AGPL-3.0"
@@ -238,11 +238,9 @@ class YoloGraph(Graph):
 
 def runner(bundle: Any, *, device: str = "auto", threads: int | None = None) -> TorchRunner:
     """Run a checkpoint bundle of this family."""
-    from safetensors.torch import load_file
-
     card = bundle.card
     network = build(card.architecture, len(card.classes), card.training["pretrained_classes"])
-    network.load_state_dict(load_file(bundle.weights))
+    load_weights(network, bundle)
     return TorchRunner(graph(network, card.input.size), device=device, threads=threads)
 
 

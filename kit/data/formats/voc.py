@@ -17,8 +17,9 @@ from xml.etree import ElementTree as ET
 
 from kit.data import side
 from kit.data.dataset import SPLITS, Dataset
-from kit.data.reading import Reading, Row, find_root, folders, inside, split_name
+from kit.data.reading import MOST_LABELS, Reading, Row, find_root, folders, inside, split_name
 from kit.data.writing import copy_picture, new_names, speakable, split_file
+from kit.files import read_limited
 from kit.pixels import is_picture
 from kit.progress import SILENT, Progress
 from kit.types import Example, Ignore
@@ -157,8 +158,8 @@ class _NoDoctype(ET.TreeBuilder):
 
 def _parse(path: Path, reading: Reading) -> ET.Element | None:
     try:
-        root = ET.fromstring(path.read_bytes(), ET.XMLParser(target=_NoDoctype()))
-    except (ET.ParseError, OSError, ValueError, LookupError) as error:
+        root = ET.fromstring(read_limited(path, MOST_LABELS), ET.XMLParser(target=_NoDoctype()))
+    except (ET.ParseError, OSError, ValueError, LookupError, RecursionError) as error:
         reading.note("bad_label", f"{reading.id_of(path)}: {error}")
         return None
     if root.tag != "annotation":
