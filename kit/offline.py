@@ -52,6 +52,8 @@ class Held:
 
 
 _NO_CLOUD = {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1"}
+_CUDA = {"CUDA_CACHE_PATH": "cuda"}
+"""Where the driver keeps kernels it had to compile for this GPU."""
 
 VENDORS = (
     Vendor(
@@ -80,6 +82,7 @@ VENDORS = (
         "onnxruntime",
         "report every session to its maker (its Linux builds from 1.29 on)",
         {"ORT_DISABLE_TELEMETRY": "1"},
+        folders=_CUDA,
         importer="kit.runtime.backends.onnxruntime",
     ),
     Vendor(
@@ -134,6 +137,18 @@ VENDORS = (
     ),
     Vendor("dvc", "dvc", "report its use", {"DVC_NO_ANALYTICS": "1"}),
     Vendor("sentry-sdk", "sentry_sdk", "report crashes", unset=("SENTRY_DSN",)),
+    Vendor(
+        "torch",
+        "torch",
+        "nothing; it keeps what it compiled among temporary files, and in the user's folders",
+        folders={
+            "TORCHINDUCTOR_CACHE_DIR": "torchinductor",
+            "TRITON_CACHE_DIR": "triton",
+            "TORCH_HOME": "torch",
+            **_CUDA,
+        },
+        importer="kit.families",
+    ),
     Vendor(
         "matplotlib",
         "matplotlib",

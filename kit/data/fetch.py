@@ -190,7 +190,7 @@ def _members(origin: Path, budget: _Budget) -> Iterator[tuple[str, IO[bytes] | N
             for entry in archive.infolist():
                 if not entry.is_dir():
                     link = stat.S_ISLNK(entry.external_attr >> 16)
-                    yield entry.filename, None if link else archive.open(entry)
+                    yield entry.filename, None if link else _member(archive, entry)
     else:
         with (
             _unpacked(origin) as stream,
@@ -200,6 +200,13 @@ def _members(origin: Path, budget: _Budget) -> Iterator[tuple[str, IO[bytes] | N
                 tar.members = []  # type: ignore[attr-defined]  # it would keep all
                 if not member.isdir():
                     yield member.name, tar.extractfile(member) if member.isreg() else None
+
+
+def _member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> IO[bytes]:
+    try:
+        return archive.open(entry)
+    except (OSError, ValueError, struct.error) as error:  # it lies before the file's beginning
+        raise zipfile.BadZipFile(f"{entry.filename} lies nowhere") from error
 
 
 class _Member(tarfile.TarInfo):
@@ -267,6 +274,8 @@ def _damage_told(origin: Path) -> Iterator[None]:
         gzip.BadGzipFile,
         zlib.error,
         lzma.LZMAError,
+        struct.error,
+        ValueError,
         EOFError,
         RuntimeError,
     ) as error:

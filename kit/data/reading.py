@@ -62,8 +62,12 @@ def folders(root: Path) -> list[Path]:
 
 
 def inside(root: Path, path: Path) -> bool:
-    """Whether a path, all links followed, lies in ``root``."""
-    return path.resolve().is_relative_to(root.resolve())
+    """Whether a path, all links followed, lies in ``root``; one that no file can have doesn't."""
+    try:
+        path.exists()
+        return path.resolve().is_relative_to(root.resolve())
+    except (OSError, ValueError, RuntimeError):  # too long, with a zero in it, a ring of links
+        return False
 
 
 def read_lines(path: Path) -> list[str]:

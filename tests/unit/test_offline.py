@@ -31,6 +31,7 @@ FIRST = {
     "ultralytics": "import kit.families.ultralytics",
     "onnxruntime": "import kit.runtime.backends.onnxruntime as o; o._provider('cpu')",
     "albumentations": "import kit.finetune.augment",
+    "torch": "import kit.families",
     "gradio": "from kit.app.server import serve; serve(None)",
     "ray": "from kit.study.ray import _connect; _connect('auto')",
     "matplotlib": "import kit.report.plots",
@@ -67,7 +68,7 @@ def test_a_vendor_meets_its_switches(vendor: offline.Vendor, tmp_path: Path) -> 
     hostile = {name: "on" for each in all_of_them for name in (*each.switches, *each.unset)}
     code = WATCH.format(module=vendor.module) + FIRST[vendor.package]
     variables = {**os.environ, **hostile, "KIT_CACHE": str(tmp_path)}
-    for name in ("MPLCONFIGDIR", "HF_HOME"):
+    for name in [name for each in offline.VENDORS for name in each.folders]:
         variables.pop(name, None)
     told = subprocess.run(
         [sys.executable, "-c", code], env=variables, capture_output=True, text=True, check=True

@@ -180,8 +180,8 @@ def _resolve(
     for number, line in enumerate(reading.lines(path), 1):
         if not (text := line.strip()):
             continue
-        choices = [(folder / text).resolve() for folder in (root, path.parent)]
-        here = [c.relative_to(base).as_posix() for c in choices if c.is_relative_to(base)]
+        choices = [folder / text for folder in (root, path.parent)]
+        here = [c.resolve().relative_to(base).as_posix() for c in choices if inside(root, c)]
         if id_ := next((id_ for id_ in here if id_ in known), None):
             ids.append(id_)
         else:
