@@ -25,8 +25,8 @@ D = TypeVar("D", bound="DataclassInstance")
 Place: TypeAlias = tuple[str | int, ...]
 """Keys and indices that lead to a value."""
 
-STRICT = ConfigDict(extra="forbid", strict=False)
-"""For dataclasses that users write: an unknown key is a mistake."""
+STRICT = ConfigDict(extra="forbid", strict=False, allow_inf_nan=False)
+"""For dataclasses that users write: an unknown key is a mistake, and a number that is none is."""
 
 
 def bind(

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import io
 import json
+import math
 import os
 import shutil
 import stat
@@ -132,11 +133,20 @@ def parse_json(data: bytes) -> Any:
         ValueError: not such JSON.
         RecursionError: nested beyond reason.
     """
-    return json.loads(data, parse_constant=_no_number, object_pairs_hook=_once_each)
+    return json.loads(
+        data, parse_constant=_no_number, parse_float=_finite, object_pairs_hook=_once_each
+    )
 
 
 def _no_number(text: str) -> float:
     raise ValueError(f"{text} is no number")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:20]} is larger than any number")
+    return number
 
 
 def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

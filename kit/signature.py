@@ -93,12 +93,13 @@ def fingerprint(key: Ed25519PublicKey) -> str:
 
 def _private(path: Path) -> Ed25519PrivateKey:
     content = _read(path)
+    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     try:
         key = load_pem_private_key(content, password=None)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, UnsupportedAlgorithm) as error:
         text = "the key has a password" if "password" in str(error).lower() else "not a private key"
         raise UsageError(text, where=path, fix=f"make one with: {_NEW}") from error
     if not isinstance(key, Ed25519PrivateKey):
@@ -108,12 +109,13 @@ def _private(path: Path) -> Ed25519PrivateKey:
 
 def _public(path: Path) -> Ed25519PublicKey:
     content = _read(path)
+    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
     try:
         key = load_pem_public_key(content)
-    except ValueError as error:
+    except (ValueError, UnsupportedAlgorithm) as error:
         raise UsageError("not a public key", where=path, fix=f"make it with: {_PUBLIC}") from error
     if not isinstance(key, Ed25519PublicKey):
         raise UsageError("not an Ed25519 key", where=path, fix=f"make one with: {_NEW}")

@@ -22,7 +22,10 @@ MOST_LABELS = 1 << 26
 """Bytes of a text or XML file of labels: room for a million boxes of one picture."""
 
 _SPLIT = {"val": "valid", "validation": "valid", "dev": "valid", "training": "train"}
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What nobody sees: also what ends a line, and what turns the direction of what is read."""
+
+_LARGEST = float(np.finfo(np.float32).max)
 _YEAR = re.compile(r"[-_]?(19|20)\d\d$")
 
 
@@ -146,7 +149,12 @@ class Reading:
         rows: Sequence[Row],
         extra: Mapping[str, Any] | None = None,
     ) -> None:
-        """Add a picture with its boxes and what else the format says about it."""
+        """Add a picture with its boxes and what else the format says about it; a box too large for
+        its numbers is noted and left out."""
+        kept = [row for row in rows if all(abs(value) <= _LARGEST for value in row.box)]
+        if len(kept) < len(rows):
+            self.note("bad_label", f"{id_}: {len(rows) - len(kept)} box(es) larger than anything")
+            rows = kept
         truth = Detections.truth([row.box for row in rows], [row.label for row in rows])
         ignore = np.array([row.ignore for row in rows], np.uint8)
         self._examples.append(Example(id_, self.root / id_, size, truth, ignore))

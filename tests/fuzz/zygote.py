@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 HANG = 10
-"""Seconds one file may take."""
+"""Seconds of computing one file may take; six times as many of waiting."""
 
 MEMORY = 2 << 30
 """Bytes of address space a parser may take beyond what its libraries have when they are loaded."""
@@ -40,7 +40,7 @@ LOADED = (
     "kit.signature", "kit.runtime.stream", "kit.runtime.backends.onnxruntime", "onnxruntime",
     "kit.families.checkpoint", "kit.finetune.state", "kit.finetune.distance", "kit.study.results",
     "kit.study.study", "kit.app.feedback", "kit.app.feedback_routes", "kit.app.frames",
-    "fuzz.mutations", "fuzz.nasty",
+    "fuzz.faulty", "fuzz.mutations", "fuzz.nasty",
 )  # fmt: skip
 
 
@@ -110,11 +110,12 @@ def _fuzz(job: dict[str, Any]) -> dict[str, Any]:
     """Rounds of examples until the seconds are over; at least one."""
     from hypothesis import HealthCheck, Phase, given, seed, settings
 
+    from fuzz.faulty import FAULTY
     from fuzz.mutations import files_for
     from fuzz.targets import BY_NAME
     from kit.errors import KitError
 
-    target = BY_NAME[job["target"]]
+    target = {**BY_NAME, **FAULTY}[job["target"]]
     answers: Counter[str] = Counter()
     before, began, current = _resident(), time.monotonic(), Path("current")
 
@@ -123,7 +124,7 @@ def _fuzz(job: dict[str, Any]) -> dict[str, Any]:
         folder = Path("files")
         _remove(folder)
         folder.mkdir()
-        signal.alarm(HANG)
+        _watch(job.get("hang", HANG))
         try:
             target.parse(data, folder)
             answers["read"] += 1
@@ -132,10 +133,8 @@ def _fuzz(job: dict[str, Any]) -> dict[str, Any]:
                 raise AssertionError(f"an error that tells nothing: {error!r}") from error
             answers["refused"] += 1
         finally:
-            signal.alarm(0)
+            _watch(0)
 
-    for whole in target.seeds():
-        attempt(whole)
     rounds = 0
     while not rounds or time.monotonic() - began < job.get("seconds", 0):
         tried = settings(
@@ -143,6 +142,8 @@ def _fuzz(job: dict[str, Any]) -> dict[str, Any]:
             phases=(Phase.generate, Phase.shrink), suppress_health_check=list(HealthCheck),
         )(given(files_for(target))(attempt))  # fmt: skip
         try:
+            for whole in target.seeds():
+                attempt(whole)
             seed(job.get("seed", 0) + rounds)(tried)()
         except BaseException:
             example = base64.b64encode(current.read_bytes()[:3000]).decode()
@@ -150,6 +151,12 @@ def _fuzz(job: dict[str, Any]) -> dict[str, Any]:
         rounds += 1
     return {"tried": sum(answers.values()), "answers": dict(answers), "fault": None,
             "flood": _resident() - before, "seconds": time.monotonic() - began}  # fmt: skip
+
+
+def _watch(seconds: float) -> None:
+    """Have the process killed when it has computed for so long, or waited six times as long."""
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    signal.setitimer(signal.ITIMER_REAL, 6 * seconds)
 
 
 def _nasty(job: dict[str, Any]) -> dict[str, Any]:
@@ -160,7 +167,8 @@ def _nasty(job: dict[str, Any]) -> dict[str, Any]:
     folder.mkdir()
     look = CASES[job["nasty"]].build(folder)
     built = max(0, _resident() - before)  # what the making of it took
-    signal.alarm(2 * HANG)
+    began = time.monotonic()
+    _watch(HANG)
     fault = answer = None
     try:
         answer = f"read: {look()}"[:500]
@@ -168,8 +176,9 @@ def _nasty(job: dict[str, Any]) -> dict[str, Any]:
         answer = f"refused ({error.exit_code}): {error}"
     except BaseException:
         fault = _told()
-    signal.alarm(0)
-    return {"answer": answer, "fault": fault, "flood": _resident() - before - built}
+    _watch(0)
+    flood, seconds = _resident() - before - built, time.monotonic() - began
+    return {"answer": answer, "fault": fault, "flood": flood, "seconds": seconds}
 
 
 def _told() -> str:
@@ -185,7 +194,7 @@ def _outcome(folder: Path, status: int) -> dict[str, Any]:
     if told.exists():
         return dict(json.loads(told.read_text()))
     number = os.waitstatus_to_exitcode(status)
-    how = "it hung" if number == -signal.SIGALRM else f"it crashed ({number})"
+    how = "it hung" if number in (-signal.SIGALRM, -signal.SIGPROF) else f"it crashed ({number})"
     current, log = folder / "current", folder / "log"
     example = base64.b64encode(current.read_bytes()[:3000]).decode() if current.exists() else ""
     said = log.read_text(errors="replace")[-2000:] if log.exists() else ""

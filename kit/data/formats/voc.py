@@ -26,6 +26,9 @@ from kit.types import Example, Ignore
 
 LOOKED_FOR = "Annotations/*.xml and JPEGImages/ (or .xml beside the pictures)"
 
+DEEPEST = 50
+"""Elements inside elements; what walks them does so by recursion. Labels have five."""
+
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
 _USUAL = {"pose": "Unspecified", "truncated": "0", "occluded": "0", "segmented": "0"}
 _OWN = {"name", "bndbox", "difficult"}
@@ -152,6 +155,18 @@ def _picture_of(choices: Sequence[str], annotation: ET.Element) -> str | None:
 class _NoDoctype(ET.TreeBuilder):
     """Entities, the way to bombs and to other files, need a DOCTYPE; labels have none."""
 
+    _depth = 0
+
+    def start(self, tag: Any, attrs: Any, /) -> ET.Element:
+        self._depth += 1
+        if self._depth > DEEPEST:
+            raise ET.ParseError(f"has elements nested more than {DEEPEST} deep")
+        return super().start(tag, attrs)
+
+    def end(self, tag: Any, /) -> ET.Element:
+        self._depth -= 1
+        return super().end(tag)
+
     def doctype(self, name: str, pubid: str | None, system: str | None) -> None:
         raise ET.ParseError("has a DOCTYPE")
 
@@ -159,7 +174,7 @@ class _NoDoctype(ET.TreeBuilder):
 def _parse(path: Path, reading: Reading) -> ET.Element | None:
     try:
         root = ET.fromstring(read_limited(path, MOST_LABELS), ET.XMLParser(target=_NoDoctype()))
-    except (ET.ParseError, OSError, ValueError, LookupError, RecursionError) as error:
+    except (ET.ParseError, OSError, ValueError, LookupError) as error:
         reading.note("bad_label", f"{reading.id_of(path)}: {error}")
         return None
     if root.tag != "annotation":

@@ -110,5 +110,5 @@ def _check_graph(session: Any, bundle: Bundle) -> list[str]:
 def _json(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
