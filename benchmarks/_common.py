@@ -20,9 +20,10 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, TypeVar
 
+from kit import offline
 from kit.errors import KitError, MissingPackage, RunFailed, UsageError
 
-os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # some sides import ONNX Runtime without the kit
+offline.seal("onnxruntime")  # some sides import ONNX Runtime without the kit
 
 T = TypeVar("T")
 

@@ -15,6 +15,7 @@ import yaml
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from kit.errors import CardError, KitError
+from kit.files import MOST_SMALL, read_limited
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -24,8 +25,8 @@ D = TypeVar("D", bound="DataclassInstance")
 Place: TypeAlias = tuple[str | int, ...]
 """Keys and indices that lead to a value."""
 
-STRICT = ConfigDict(extra="forbid", strict=False)
-"""For dataclasses that users write: an unknown key is a mistake."""
+STRICT = ConfigDict(extra="forbid", strict=False, allow_inf_nan=False)
+"""For dataclasses that users write: an unknown key is a mistake, and a number that is none is."""
 
 
 def bind(
@@ -64,28 +65,86 @@ def replace(bound: D, **changes: Any) -> D:
     return dataclasses.replace(bound, **changes)
 
 
-def read_yaml(path: Path) -> tuple[Any, dict[Place, int]]:
+def read_yaml(path: Path, *, most: int = MOST_SMALL) -> tuple[Any, dict[Place, int]]:
     """Parse YAML safely: no tags, so nothing is ever constructed or run.
 
     Returns:
         The data, and the line, counted from 1, at which each value of it stands.
 
     Raises:
-        CardError: unreadable, or not YAML.
+        CardError: unreadable, too large, or not YAML.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-        return yaml.safe_load(text), dict(_lines(yaml.compose(text, yaml.SafeLoader)))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        data, node = load_yaml(path, most=most)
+        return data, dict(_lines(node))
+    except YAML_FAULTS as error:
         raise CardError(f"can't be read as YAML ({error})", where=path) from error
+
+
+YAML_FAULTS = (OSError, ValueError, yaml.YAMLError, RecursionError)
+"""What :func:`load_yaml` raises."""
+
+
+def load_yaml(
+    path: Path, *, texts: bool = False, most: int = MOST_SMALL
+) -> tuple[Any, yaml.Node | None]:
+    """Parse a small YAML file that may be anybody's.
+
+    Aliases are refused, since what refers to itself is short in a file and endless in memory; so
+    are keys that stand twice, of which every reader takes another one.
+
+    Args:
+        texts: leave every value the text it is: ``no`` stays a word.
+        most: bytes it may have.
+
+    Returns:
+        The data, and the node it was made from, which knows lines.
+    """
+    text = read_limited(path, most).decode("utf-8-sig")
+    loader = (_Texts if texts else _Values)(text)
+    try:
+        node = loader.get_single_node()
+        return (None if node is None else loader.construct_document(node)), node
+    finally:
+        loader.dispose()
+
+
+class _Plain(yaml.parser.Parser, yaml.composer.Composer):
+    """Composes trees: no value stands in two places, no key twice in one."""
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.composer.ComposerError(None, None, "holds a reference (*)", mark)
+        return super().compose_node(parent, index)
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        seen: set[tuple[str, str]] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if (key.tag, key.value) in seen:
+                    told = f"the key {key.value!r} is there twice"
+                    raise yaml.composer.ComposerError(None, None, told, key.start_mark)
+                seen.add((key.tag, key.value))
+        return node
+
+
+class _Values(_Plain, yaml.SafeLoader):
+    pass
+
+
+class _Texts(_Plain, yaml.BaseLoader):
+    pass
 
 
 def _lines(node: Any, place: Place = ()) -> Any:
     """Where each value stands; a key's line, since a value may begin on the next."""
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
-            yield (*place, key.value), key.start_mark.line + 1
-            yield from _lines(value, (*place, key.value))
+            name = key.value if isinstance(key, yaml.ScalarNode) else "?"
+            yield (*place, name), key.start_mark.line + 1
+            yield from _lines(value, (*place, name))
     elif isinstance(node, yaml.SequenceNode):
         for index, value in enumerate(node.value):
             yield (*place, index), value.start_mark.line + 1

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import io
 import json
+import math
 import os
 import re
 import shutil
+import stat
 import tempfile
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from kit.errors import KitError, UsageError
 from kit.lock import Hold
@@ -23,6 +29,38 @@ _PART = re.compile(rf"\..+\.[a-z0-9_]{{8}}{re.escape(_UNDER_WAY)}")
 """Names of what is being written; who writes it has it locked."""
 _RECOGNISED = 40  # characters of a name
 _BRIEFLY = 5.0  # seconds, until somebody who sweeps has seen that it is in use
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+MOST_JSON = 1 << 28
+"""Bytes of a JSON file. An evaluation of 100,000 pictures stays below; parsed it takes about ten
+times as much memory."""
+
+MOST_ARRAYS = 1 << 28
+"""Bytes of a file of arrays, packed and unpacked: a watch or the detections of a test split."""
+
+MOST_SMALL = 1 << 20
+"""Bytes of what people write: keys, lists of users, YAML. PyYAML takes seconds for so much."""
+
+
+def read_limited(path: Path, most: int) -> bytes:
+    """Content of a regular file of a bounded size; a pipe or a device would never end.
+
+    Raises:
+        OSError: unreadable, no regular file, or larger than ``most`` bytes.
+    """
+
+    def at_once(name: str, flags: int) -> int:  # opening a pipe would wait for a writer
+        return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
+
+    with open(path, "rb", opener=at_once) as file:
+        told = os.fstat(file.fileno())
+        if not stat.S_ISREG(told.st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
+        if told.st_size > most:
+            raise OSError(errno.EFBIG, f"it is larger than {most:,} bytes", str(path))
+        return file.read()
 
 
 def sha256_file(path: Path) -> str:
@@ -143,14 +181,68 @@ def read_json(path: Path, what: str, *, error: type[KitError], fix: str | None =
         what: it should be, for the message: ``a manifest``.
 
     Raises:
-        KitError: of the kind ``error``: missing, unreadable or not JSON.
+        KitError: of the kind ``error``: missing, unreadable, too large, not JSON, or JSON that
+            could be read in two ways: a key twice, or a number that is none.
     """
     try:
-        return json.loads(path.read_bytes())
+        return parse_json(read_limited(path, MOST_JSON))
     except OSError as fault:
         raise error(f"not {what} ({fault.strerror})", where=path, fix=fix) from fault
     except (ValueError, RecursionError) as fault:
         raise error(f"not {what} ({fault})", where=path, fix=fix) from fault
+
+
+def parse_json(data: bytes) -> Any:
+    """JSON as the kit writes it: no NaN or infinity, no key twice in one object.
+
+    Raises:
+        ValueError: not such JSON.
+        RecursionError: nested beyond reason.
+    """
+    return json.loads(
+        data, parse_constant=_no_number, parse_float=_finite, object_pairs_hook=_once_each
+    )
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text} is no number")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:20]} is larger than any number")
+    return number
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"the key {next(k for k in keys if keys.count(k) > 1)!r} is there twice")
+    return found
+
+
+def load_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """Arrays of an ``.npz`` file by name; none of Python objects, which would be a pickle.
+
+    Raises:
+        OSError, ValueError: it can't be read, is damaged, or swells beyond :data:`MOST_ARRAYS`.
+    """
+    import numpy as np  # late: this room is imported where there may be no time for it
+
+    content = io.BytesIO(read_limited(path, MOST_ARRAYS))
+    try:
+        with zipfile.ZipFile(content) as packed:  # what it says of sizes is what it unpacks to
+            told = sum(member.file_size for member in packed.infolist())
+        if told > MOST_ARRAYS:
+            raise ValueError(f"it unpacks to {told:,} bytes")
+        with np.load(content, allow_pickle=False) as arrays:
+            return {name: np.asarray(arrays[name]) for name in arrays.files}
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as fault:
+        raise ValueError(f"not a file of arrays, or a damaged one ({fault})") from fault
+    except MemoryError as fault:  # a header that tells of more numbers than there are bytes
+        raise ValueError("an array larger than the memory") from fault
 
 
 @contextmanager

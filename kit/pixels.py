@@ -10,17 +10,20 @@ from __future__ import annotations
 import io
 import os
 import warnings
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(1 << 30))  # read once, at import of cv2
+# MAX_PIXELS, for a file whose header OpenCV reads otherwise; it looks once, at its import
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", "120000000")
 import cv2
 from PIL import Image
 
 from kit.errors import DataError, OutOfMemory
+from kit.files import read_limited
 from kit.types import Picture
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
@@ -29,6 +32,10 @@ SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
 MAX_PIXELS = 120_000_000
 """Pictures above this are refused by their header, before a byte is decoded."""
 
+MAX_BYTES = 1 << 30
+"""Size of a picture's file: room for so many pixels of four channels in 16 bits, not packed."""
+
+_AT_ONCE = 1 << 22  # values of a picture, changed together
 _open = Image.open  # as it is now: importing ultralytics puts in one that runs pip on a bad picture
 _FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")  # by content: an EPS would run Ghostscript
 _ORIENTATION = 0x0112  # EXIF tag
@@ -89,7 +96,7 @@ def read_picture(
     """
     path = Path(path)
     try:
-        data = path.read_bytes()
+        data = read_limited(path, MAX_BYTES)
     except OSError as error:
         raise _unreadable(path, error) from error
     return decode_picture(data, where=path, bit_depth=bit_depth, max_pixels=max_pixels)
@@ -187,7 +194,8 @@ def _to_uint8(pixels: NDArray[np.generic], bit_depth: int | None, where: object)
     top[3:] = 65535  # alpha fills its type, whatever the camera's depth
     if bit_depth is not None and (pixels > (top if pixels.ndim == 3 else top[0])).any():
         raise DataError(f"values above the declared {bit_depth} bits", where=where)
-    return np.asarray(np.rint(pixels.astype(np.float32) * (255.0 / top)), dtype=np.uint8)
+    factor = 255.0 / top
+    return _by_rows(pixels, lambda rows: np.rint(rows.astype(np.float32) * factor))
 
 
 def _to_bgr(pixels: Picture) -> Picture:
@@ -195,9 +203,26 @@ def _to_bgr(pixels: Picture) -> Picture:
         return np.repeat(pixels.reshape(*pixels.shape[:2], 1), 3, axis=2)
     if pixels.shape[2] == 3:
         return pixels
-    alpha = pixels[..., 3:].astype(np.float32) / 255.0
-    over_white = pixels[..., :3] * alpha + 255.0 * (1.0 - alpha)
-    return np.asarray(np.rint(over_white), dtype=np.uint8)
+
+    def over_white(rows: NDArray[Any]) -> NDArray[Any]:
+        alpha = rows[..., 3:].astype(np.float32) / 255.0
+        return np.asarray(np.rint(rows[..., :3] * alpha + 255.0 * (1.0 - alpha)))
+
+    return _by_rows(pixels, over_white, channels=3)
+
+
+def _by_rows(
+    pixels: NDArray[Any],
+    change: Callable[[NDArray[Any]], NDArray[Any]],
+    channels: int | None = None,
+) -> Picture:
+    """Change some rows at a time: in floats, the whole of a large picture would take gigabytes."""
+    shape = pixels.shape if channels is None else (*pixels.shape[:2], channels)
+    changed = np.empty(shape, np.uint8)
+    step = max(1, _AT_ONCE // pixels[0].size)
+    for row in range(0, len(pixels), step):
+        changed[row : row + step] = change(pixels[row : row + step])
+    return changed
 
 
 def _upright(pixels: Picture, orientation: int) -> Picture:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from kit.bundle import CARD, Bundle
 from kit.errors import BundleError, KitError, MissingPackage, UsageError
-from kit.files import read_json, write_json
+from kit.files import MOST_SMALL, read_json, read_limited, write_json
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import (
@@ -142,12 +142,13 @@ def fingerprint(key: Ed25519PublicKey) -> str:
 
 def _private(path: Path) -> Ed25519PrivateKey:
     content = _read(path)
+    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     try:
         key = load_pem_private_key(content, password=None)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, UnsupportedAlgorithm) as error:
         text = "the key has a password" if "password" in str(error).lower() else "not a private key"
         raise UsageError(text, where=path, fix=f"make one with: {_NEW}") from error
     if not isinstance(key, Ed25519PrivateKey):
@@ -157,12 +158,13 @@ def _private(path: Path) -> Ed25519PrivateKey:
 
 def _public(path: Path) -> Ed25519PublicKey:
     content = _read(path)
+    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
     try:
         key = load_pem_public_key(content)
-    except ValueError as error:
+    except (ValueError, UnsupportedAlgorithm) as error:
         raise UsageError("not a public key", where=path, fix=f"make it with: {_PUBLIC}") from error
     if not isinstance(key, Ed25519PublicKey):
         raise UsageError("not an Ed25519 key", where=path, fix=f"make one with: {_NEW}")
@@ -174,6 +176,6 @@ def _read(path: Path) -> bytes:
     if find_spec("cryptography") is None:
         raise MissingPackage("cryptography", "sign")
     try:
-        return path.read_bytes()
+        return read_limited(path, MOST_SMALL)
     except OSError as error:
         raise UsageError(f"the key can't be read ({error.strerror})", where=path) from error

@@ -28,7 +28,7 @@ def locate(card: ModelCard) -> Path | None:
     """
     if card.weights is None:
         return None
-    for path in _kept(card.weights):
+    for path in kept(card):
         if sha256_file(path) == card.weights.sha256:
             return path
     path = _cached(card.weights)
@@ -55,7 +55,7 @@ def require(card: ModelCard, *, allow_download: bool = False, progress: Progress
     if allow_download:
         return download(card, progress)
     weights = _named(card)
-    other = ", ".join(str(path) for path in _kept(weights))
+    other = ", ".join(str(path) for path in kept(card))
     what = f"the weights {weights.file} are not on this machine"
     if other:
         what += f" ({other} is another file of this name: its digest is not the card's)"
@@ -86,6 +86,15 @@ def download(card: ModelCard, progress: Progress = SILENT) -> Path:
     return path
 
 
+def kept(card: ModelCard) -> list[Path]:
+    """Files of the right name in ``KIT_WEIGHTS``, whatever is in them."""
+    folder = os.environ.get("KIT_WEIGHTS")
+    if not folder or card.weights is None:
+        return []
+    paths = [Path(folder) / name for name in (card.weights.file, _cache_name(card.weights))]
+    return [path for path in paths if path.is_file()]
+
+
 def _named(card: ModelCard) -> Weights:
     if card.weights is None:
         raise WeightsError(
@@ -99,15 +108,6 @@ def _named(card: ModelCard) -> Weights:
 def _cached(weights: Weights) -> Path:
     """Where the cache keeps these weights, there or not."""
     return cache_folder() / "weights" / _cache_name(weights)
-
-
-def _kept(weights: Weights) -> list[Path]:
-    """Files of the right name in ``KIT_WEIGHTS``, whatever is in them."""
-    folder = os.environ.get("KIT_WEIGHTS")
-    if not folder:
-        return []
-    paths = [Path(folder) / name for name in (weights.file, _cache_name(weights))]
-    return [path for path in paths if path.is_file()]
 
 
 def _cache_name(weights: Weights) -> str:

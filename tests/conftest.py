@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # some tests import it without the kit around it
+from kit import offline
+
+offline.seal("onnxruntime")  # some tests import it without the kit around it
 
 # The same examples every time, so that a failure is the change's; `make slow` looks further.
 settings.register_profile("kit", deadline=None, derandomize=True)

@@ -184,7 +184,7 @@ class Feedback:
             classes = tuple(
                 each["name"] for each in sorted(content["categories"], key=lambda each: each["id"])
             )
-            whole = by == _BY and _listed(content)
+            whole = by == _BY and _listed(content) and all(isinstance(n, str) for n in classes)
         except (KeyError, TypeError, AttributeError):
             whole, classes = False, ()
         if not whole:

@@ -1,5 +1,4 @@
-"""Nothing leaves the house: switches that must be set before Gradio is imported, and a folder in
-memory for what it insists on writing."""
+"""Where Gradio puts what it insists on writing: a folder in memory, gone with the process."""
 
 from __future__ import annotations
 
@@ -9,31 +8,20 @@ import shutil
 import tempfile
 from pathlib import Path
 
-SWITCHES = {
-    "GRADIO_ANALYTICS_ENABLED": "False",
-    "GRADIO_RUN_HISTORY": "false",
-    "GRADIO_SHARE": "False",
-    "GRADIO_MCP_SERVER": "False",
-    "GRADIO_SSR_MODE": "False",
-    "GRADIO_ALLOWED_PATHS": "",
-    "HF_HUB_OFFLINE": "1",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "DO_NOT_TRACK": "1",
-}
-"""Analytics, the check for a newer version, histories kept elsewhere, public links."""
+from kit import offline
 
 PREFIX = "kit-app-"
 _IN_MEMORY = Path("/dev/shm")
 
 
 def seal() -> Path:
-    """Set the switches, and make the folder that uploads pass through.
+    """Switch off what Gradio sends, and make the folder that uploads pass through.
 
     Returns:
         A folder of this process alone, in memory where the system has such a place; it is removed
         when the process ends, and those of killed ones before it are removed now.
     """
-    os.environ.update(SWITCHES)
+    offline.seal("gradio")
     place = _place()
     _sweep(place)
     folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=place))

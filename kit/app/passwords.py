@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kit.errors import UsageError
-from kit.files import write_text
+from kit.files import MOST_SMALL, read_limited, write_text
 
 SHORTEST = 12
 """Characters of a password: there is no second factor."""
@@ -119,7 +119,7 @@ def read_users(path: Path) -> dict[str, Hashed]:
         UsageError: unreadable, or a line is damaged; the message names the line.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_limited(path, MOST_SMALL).decode("utf-8")
     except OSError as error:
         raise UsageError(f"can't be read ({error.strerror})", where=path) from error
     except UnicodeDecodeError as error:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from kit.errors import UsageError
+from kit.files import MOST_SMALL, read_limited
 
 _EXPIRED, _NOT_YET = 10, 9  # X509_V_ERR_CERT_HAS_EXPIRED and _NOT_YET_VALID
 
@@ -20,7 +21,7 @@ def check_certificate(certfile: Path, keyfile: Path) -> None:
     """
     for path in (certfile, keyfile):
         try:
-            path.read_bytes()
+            read_limited(path, MOST_SMALL)
         except OSError as error:
             raise UsageError(f"can't be read ({error.strerror})", where=path) from error
     server = _loaded(certfile, keyfile)

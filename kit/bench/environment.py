@@ -86,7 +86,8 @@ def throttle_count() -> int | None:
 
 
 def _git(*words: str) -> str:
-    done = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=True)
+    command = ["git", "--no-optional-locks", *words]  # it would write to the checkout
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     return done.stdout.strip()
 
 

@@ -1,4 +1,5 @@
-"""What this machine has and lacks: packages, weights, datasets, GPU, network."""
+"""What this machine has, what it lacks, and what would reach for the network: to be read before a
+machine loses its connection, and after."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,6 +21,8 @@ SWITCHES = (
     "HTTPS_PROXY", "https_proxy", "SSL_CERT_FILE",
 )  # fmt: skip
 """Environment variables that change what the kit does."""
+
+FOLDERS = ("KIT_DATA", "KIT_WEIGHTS")
 
 NETWORK = "nothing, unless asked: kit fetch, kit data fetch, and --download"
 
@@ -40,10 +44,10 @@ def arguments(_parser: argparse.ArgumentParser) -> None:
 
 def run(_args: argparse.Namespace, out: Output) -> dict[str, Any]:
     from kit import __version__
-    from kit.cli.list import datasets, models
+    from kit.cli.list import backends, datasets
     from kit.runtime.machine import cores
 
-    found = packages()
+    found, (here, faults), places = packages(), weights(), folders()
     result = {
         "kit": __version__,
         "python": platform.python_version(),
@@ -51,13 +55,16 @@ def run(_args: argparse.Namespace, out: Output) -> dict[str, Any]:
         "cpus": cores(),
         "gpus": gpus(),
         "packages": found,
-        "weights": {row["name"]: row["here"] for row in models()},
+        "backends": {row["name"]: row["missing"] for row in backends()},
+        "weights": here,
         "datasets": {row["name"]: row["here"] for row in datasets()},
         "environment": {
             name: _SECRET.sub("//...@", os.environ[name]) for name in SWITCHES if name in os.environ
         },
+        "folders": places,
         "network": NETWORK,
-        "problems": problems(found),
+        "vendors": vendors(),
+        "problems": [*problems(found), *faults, *unusable(places)],
     }
     _print(result, out)
     return result
@@ -77,6 +84,85 @@ def packages() -> dict[str, dict[str, str | None]]:
             name, extra = match.groups()
             found.setdefault(extra or "core", {})[name] = _version(name)
     return found
+
+
+def weights() -> tuple[dict[str, str | None], list[str]]:
+    """Where the weights of each model card lie, and what is wrong with files that are there."""
+    from kit import weights as store
+    from kit.cards import ModelCard, card_names, load_card
+    from kit.errors import WeightsError
+    from kit.files import sha256_file
+
+    here: dict[str, str | None] = {}
+    faults = []
+    cards = {name: load_card(ModelCard, name) for name in card_names(ModelCard)}
+    known = {card.weights.sha256 for card in cards.values() if card.weights}
+    for name, card in cards.items():
+        path = None
+        try:
+            path = store.locate(card)
+        except WeightsError as error:
+            faults.append(str(error).replace("\n  -> ", ": "))
+        if path is None:
+            faults += [
+                f"{other} is not the file of the model {name}: its sha256 differs from the card's"
+                for other in store.kept(card)
+                if sha256_file(other) not in known  # two models' files may have one name
+            ]
+        here[name] = str(path) if path else None
+    return here, faults
+
+
+def folders() -> dict[str, dict[str, Any]]:
+    """The places outside the output that the kit reads or writes: whether they are there, whether
+    they may be written to, and what is free, in GB (10^9 bytes)."""
+    from kit.cards import cache_folder
+
+    named = {name: Path(os.environ[name]) for name in FOLDERS if os.environ.get(name)}
+    told = {}
+    for name, path in {"cache": cache_folder(), **named}.items():
+        above = next(each for each in (path, *path.absolute().parents) if each.exists())
+        told[name] = {
+            "path": str(path),
+            "there": path.is_dir(),
+            "writable": above.is_dir() and os.access(above, os.W_OK | os.X_OK),
+            "free_gb": round(shutil.disk_usage(above).free / 1e9, 1),
+        }
+    return told
+
+
+def unusable(places: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Folders that are named and can't serve."""
+    wrong = [
+        f"{name} names {place['path']}, which is no folder"
+        for name, place in places.items()
+        if name != "cache" and not place["there"]
+    ]
+    if not places["cache"]["writable"]:
+        wrong.append(
+            f"the cache {places['cache']['path']} can't be written to: set KIT_CACHE to a folder "
+            "that can"
+        )
+    return wrong
+
+
+def vendors() -> list[dict[str, Any]]:
+    """Who would reach for the network, installed or not: what holds it, which file of the kit sets
+    that before its import, and which variables here say otherwise."""
+    from kit.offline import held
+
+    return [
+        {
+            "package": each.vendor.package,
+            "version": _any_version(each.vendor.package),
+            "reaches": each.vendor.reaches,
+            "switches": dict(each.vendor.switches),
+            "unset": list(each.vendor.unset),
+            "set_by": each.vendor.importer,
+            "against": list(each.against),
+        }
+        for each in held()
+    ]
 
 
 def problems(found: Mapping[str, Mapping[str, str | None]]) -> list[str]:
@@ -110,6 +196,11 @@ def gpus() -> list[str]:
     return [line.strip() for line in told.stdout.splitlines() if line.strip()]
 
 
+def _any_version(name: str) -> str | None:
+    """Of a package, or of another that unpacks into the same folder."""
+    return next(filter(None, map(_version, _ONE_FOLDER.get(name, (name,)))), None)
+
+
 def _version(name: str) -> str | None:
     from importlib.metadata import PackageNotFoundError, version
 
@@ -128,6 +219,11 @@ def _print(result: Mapping[str, Any], out: Output) -> None:
     for extra, wanted in result["packages"].items():
         there = [f"{name} {version or '(missing)'}" for name, version in wanted.items()]
         out.print(f"  {extra}: {', '.join(there)}")
+        if lacking := [name for name, version in wanted.items() if version is None]:
+            out.print(f"    missing {len(lacking)} of it: pip install 'detector-kit[{extra}]'")
+    out.print("\nbackends")
+    for name, reason in result["backends"].items():
+        out.print(f"  {name}: {reason or 'can run here'}")
     for what, hint in (("weights", "kit fetch NAME"), ("datasets", "kit data fetch NAME")):
         here = {name: path for name, path in result[what].items() if path}
         away = [name for name, path in result[what].items() if not path]
@@ -139,6 +235,32 @@ def _print(result: Mapping[str, Any], out: Output) -> None:
     out.print("\nenvironment")
     for name, value in result["environment"].items():
         out.print(f"  {name}={value}")
-    out.print(f"\nreaches for the network: {result['network']}")
+    out.print("\nfolders")
+    for name, place in result["folders"].items():
+        state = "writable" if place["writable"] else "read only"
+        state = state if place["there"] else f"not there yet, {state}"
+        out.print(f"  {name}: {place['path']} ({state}, {place['free_gb']} GB free)")
+    _print_network(result, out)
     for problem in result["problems"]:
         out.print(f"PROBLEM: {problem}")
+
+
+def _print_network(result: Mapping[str, Any], out: Output) -> None:
+    out.print(f"\nreaches for the network: {result['network']}")
+    out.print("  would, if the kit let it:")
+    for vendor in result["vendors"]:
+        if vendor["version"] is None or not (vendor["switches"] or vendor["unset"]):
+            continue
+        switches = [f"{name}={value}" for name, value in vendor["switches"].items()]
+        switches += [f"no {name}" for name in vendor["unset"]]
+        by = f"set by {vendor['set_by']}" if vendor["set_by"] else "the kit never imports it"
+        out.print(
+            f"    {vendor['package']} {vendor['version']}: {vendor['reaches']}\n"
+            f"      held by {' '.join(switches)} ({by})"
+        )
+    for vendor in result["vendors"]:
+        if vendor["against"]:
+            out.print(
+                f"  note: {', '.join(vendor['against'])} in this environment would let "
+                f"{vendor['package']} out; the kit overrules it, other programs here don't"
+            )

@@ -6,18 +6,23 @@ plain label files are kept, and what swells beyond reason is refused while it is
 
 from __future__ import annotations
 
+import bz2
+import errno
 import gzip
+import io
 import lzma
 import os
+import re
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Any
 
 from kit import network
 from kit.cards import DatasetCard, cache_folder
@@ -32,14 +37,23 @@ KEPT = SUFFIXES | {".txt", ".xml", ".json", ".yaml", ".yml", ".names", ".labels"
 """Suffixes of the files that are unpacked; all others are left where they are."""
 
 _BLOCK = 1 << 20
+_LAST_RECORD = (1 << 16) + 98  # bytes of a zip's last records, the remark behind them included
+_ABOUT_THE_NEXT = (
+    tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+)  # fmt: skip
+_LONGEST_HEADER = _BLOCK
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Control characters, and those that turn the direction of what is read: what is shown of such a
+name is not what it is."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What an archive may hold: files, bytes in all, and bytes per byte of the archive once it
-    holds more than ``floor`` of them."""
+    """What an archive may hold: files of any kind (their list is kept in memory), bytes in all, and
+    bytes per byte of the archive once it holds more than ``floor`` of them."""
 
-    files: int = 5_000_000
+    files: int = 2_000_000
     bytes: int = 1 << 40
     ratio: float = 200.0
     floor: int = 1 << 26
@@ -107,9 +121,10 @@ def unpack(
 def _copy(origin: Path, target: Path, budget: _Budget, progress: Progress) -> int:
     """Copy what is wanted; returns how many files are not."""
     left_out = 0
-    for name, stream in progress.track(_members(origin), "unpacking"):
+    for name, stream in progress.track(_members(origin, budget), "unpacking"):
         path = _place(target, name, origin)
-        if stream is None or path.suffix.lower() not in KEPT or _hidden(name):
+        budget.count()
+        if stream is None or not _wanted(name):
             left_out += 1
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -120,7 +135,10 @@ def _copy(origin: Path, target: Path, budget: _Budget, progress: Progress) -> in
                     file.write(block)
         except FileExistsError:
             raise DataError(f"{name} is in it twice", where=origin) from None
-        budget.count()
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                raise DataError(f"a name is too long: {name[:80]}...", where=origin) from error
+            raise
     return left_out
 
 
@@ -136,16 +154,22 @@ class _Budget:
 
     def spend(self, count: int) -> None:
         self._bytes += count
-        if self._bytes > self._most:
+        self.require_bytes(self._bytes)
+
+    def require_bytes(self, count: int) -> None:
+        if count > self._most:
             raise DataError(f"it unpacks to more than {self._most:,.0f} bytes", where=self._origin)
 
     def count(self) -> None:
         self._files += 1
-        if self._files > self._limits.files:
+        self.require_count(self._files)
+
+    def require_count(self, files: int) -> None:
+        if files > self._limits.files:
             raise DataError(f"more than {self._limits.files:,} files", where=self._origin)
 
 
-def _members(origin: Path) -> Iterator[tuple[str, IO[bytes] | None]]:
+def _members(origin: Path, budget: _Budget) -> Iterator[tuple[str, IO[bytes] | None]]:
     """Name and content of each file; no content for links and devices."""
     if origin.is_dir():
         for folder, names, files in os.walk(origin):
@@ -155,16 +179,82 @@ def _members(origin: Path) -> Iterator[tuple[str, IO[bytes] | None]]:
                 yield path.relative_to(origin).as_posix(), content
         return
     if zipfile.is_zipfile(origin):
+        budget.require_count(_told_members(origin))
         with zipfile.ZipFile(origin) as archive:
             for entry in archive.infolist():
                 if not entry.is_dir():
                     link = stat.S_ISLNK(entry.external_attr >> 16)
-                    yield entry.filename, None if link else archive.open(entry)
+                    yield entry.filename, None if link else _member(archive, entry)
     else:
-        with tarfile.open(origin) as tar:
+        with (
+            _unpacked(origin) as stream,
+            tarfile.open(fileobj=_Metered(stream, budget), mode="r|", tarinfo=_Member) as tar,
+        ):
             for member in tar:
+                tar.members = []  # type: ignore[attr-defined]  # it would keep all
                 if not member.isdir():
                     yield member.name, tar.extractfile(member) if member.isreg() else None
+
+
+def _member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> IO[bytes]:
+    try:
+        return archive.open(entry)
+    except (OSError, ValueError, struct.error) as error:  # it lies before the file's beginning
+        raise zipfile.BadZipFile(f"{entry.filename} lies nowhere") from error
+
+
+class _Member(tarfile.TarInfo):
+    """Refuses headers that go before a member's and are read as a whole, where they are huge."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _Member:
+        member = super().frombuf(buf, encoding, errors)
+        if member.type in _ABOUT_THE_NEXT and member.size > _LONGEST_HEADER:
+            raise tarfile.ReadError("a header of unreasonable length")
+        return member
+
+
+class _Metered(io.RawIOBase):
+    """What a packed file unpacks to, as far as the budget lets it: a tar is unpacked from its
+    beginning to its end, also where most of it is passed over."""
+
+    def __init__(self, stream: IO[bytes], budget: _Budget) -> None:
+        super().__init__()
+        self._stream, self._budget, self._bytes = stream, budget, 0
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._stream.read(min(size, _BLOCK) if size >= 0 else _BLOCK)
+        self._bytes += len(data)
+        self._budget.require_bytes(self._bytes)
+        return data
+
+
+def _unpacked(path: Path) -> IO[bytes]:
+    """A file's content, unpacked by what its first bytes say it is packed with."""
+    with path.open("rb") as file:
+        first = file.read(6)
+    openers: Mapping[bytes, Any] = {
+        b"\x1f\x8b": gzip.open,
+        b"BZh": bz2.open,
+        b"\xfd7zXZ": lzma.open,
+    }
+    for magic, opener in openers.items():
+        if first.startswith(magic):
+            opened: IO[bytes] = opener(path)
+            return opened
+    return path.open("rb")
+
+
+def _told_members(path: Path) -> int:
+    """How many members a zip file says it has, before their list is read."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _LAST_RECORD))
+        tail = file.read(_LAST_RECORD)
+    at, wide = tail.rfind(b"PK\5\6"), tail.rfind(b"PK\6\6")
+    count = int(struct.unpack_from("<H", tail, at + 10)[0]) if 0 <= at <= len(tail) - 22 else 0
+    if 0 <= wide <= len(tail) - 56:
+        count = max(count, int(struct.unpack_from("<Q", tail, wide + 32)[0]))
+    return count
 
 
 @contextmanager
@@ -178,6 +268,8 @@ def _damage_told(origin: Path) -> Iterator[None]:
         gzip.BadGzipFile,
         zlib.error,
         lzma.LZMAError,
+        struct.error,
+        ValueError,
         EOFError,
         RuntimeError,
     ) as error:
@@ -196,10 +288,16 @@ def _place(root: Path, name: str, origin: Path) -> Path:
     parts = PurePosixPath(name.replace("\\", "/")).parts
     if not parts or ".." in parts or parts[0] == "/" or ":" in parts[0] or "\0" in name:
         raise DataError(f"it wants to write outside its folder: {name!r}", where=origin)
+    if _UNSEEN.search(name):
+        raise DataError(f"a name has characters that nobody sees: {name!r}", where=origin)
     path = root.joinpath(*parts)
     if not path.resolve().is_relative_to(root.resolve()):
         raise DataError(f"it wants to write outside its folder: {name!r}", where=origin)
     return path
+
+
+def _wanted(name: str) -> bool:
+    return PurePosixPath(name).suffix.lower() in KEPT and not _hidden(name)
 
 
 def _hidden(name: str) -> bool:

@@ -14,11 +14,18 @@ import numpy as np
 from kit.data import side
 from kit.data.dataset import SPLITS, Dataset, Note
 from kit.errors import DataError
+from kit.files import read_limited
 from kit.pixels import picture_size
 from kit.types import Detections, Example, Ignore
 
+MOST_LABELS = 1 << 26
+"""Bytes of a text or XML file of labels: room for a million boxes of one picture."""
+
 _SPLIT = {"val": "valid", "validation": "valid", "dev": "valid", "training": "train"}
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What nobody sees: also what ends a line, and what turns the direction of what is read."""
+
+_LARGEST = float(np.finfo(np.float32).max)
 _YEAR = re.compile(r"[-_]?(19|20)\d\d$")
 
 
@@ -58,8 +65,12 @@ def folders(root: Path) -> list[Path]:
 
 
 def inside(root: Path, path: Path) -> bool:
-    """Whether a path, all links followed, lies in ``root``."""
-    return path.resolve().is_relative_to(root.resolve())
+    """Whether a path, all links followed, lies in ``root``; one that no file can have doesn't."""
+    try:
+        path.exists()
+        return path.resolve().is_relative_to(root.resolve())
+    except (OSError, ValueError, RuntimeError):  # too long, with a zero in it, a ring of links
+        return False
 
 
 def read_lines(path: Path) -> list[str]:
@@ -67,8 +78,9 @@ def read_lines(path: Path) -> list[str]:
 
     Raises:
         ValueError: not UTF-8 text.
+        OSError: it can't be read, or is larger than labels are.
     """
-    text = path.read_bytes().decode("utf-8-sig")
+    text = read_limited(path, MOST_LABELS).decode("utf-8-sig")
     return [line.rstrip("\r") for line in text.removesuffix("\n").split("\n")] if text else []
 
 
@@ -104,7 +116,7 @@ class Reading:
             for name in (*names, *files):
                 if (path := here / name).is_symlink() and not inside(self.root, path):
                     self.note("outside_root", self.id_of(path))
-                elif name in files and not name.startswith("."):
+                elif name in files and not name.startswith(".") and path.is_file():  # no pipe
                     found.append(self.id_of(path))
         return sorted(found)
 
@@ -115,8 +127,11 @@ class Reading:
         """Lines of a text file, see :func:`read_lines`; none, and noted, where it is no text."""
         try:
             return read_lines(path)
-        except (OSError, ValueError):
+        except ValueError:
             self.note("bad_label", f"{self.id_of(path)}:1: not UTF-8 text")
+            return []
+        except OSError as error:
+            self.note("bad_label", f"{self.id_of(path)}:1: can't be read ({error.strerror})")
             return []
 
     def size(self, id_: str) -> tuple[int, int] | None:
@@ -134,7 +149,12 @@ class Reading:
         rows: Sequence[Row],
         extra: Mapping[str, Any] | None = None,
     ) -> None:
-        """Add a picture with its boxes and what else the format says about it."""
+        """Add a picture with its boxes and what else the format says about it; a box too large for
+        its numbers is noted and left out."""
+        kept = [row for row in rows if all(abs(value) <= _LARGEST for value in row.box)]
+        if len(kept) < len(rows):
+            self.note("bad_label", f"{id_}: {len(rows) - len(kept)} box(es) larger than anything")
+            rows = kept
         truth = Detections.truth([row.box for row in rows], [row.label for row in rows])
         ignore = np.array([row.ignore for row in rows], np.uint8)
         self._examples.append(Example(id_, self.root / id_, size, truth, ignore))

@@ -6,7 +6,6 @@ It names the labels it belongs to by their hash, so once somebody edits those it
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,7 +16,7 @@ import numpy as np
 from kit.binding import bind, plain
 from kit.data.dataset import Dataset, Note
 from kit.errors import DataError
-from kit.files import write_json
+from kit.files import MOST_JSON, parse_json, read_limited, write_json
 from kit.types import Ignore
 
 FILE = "kit.json"
@@ -114,8 +113,8 @@ def restore(
     if not path.is_file() or path.is_symlink():
         return dataset
     try:
-        side = bind(Side, json.loads(path.read_bytes()), where=path, error=DataError)
-    except (DataError, ValueError, RecursionError):
+        side = bind(Side, parse_json(read_limited(path, MOST_JSON)), where=path, error=DataError)
+    except (DataError, OSError, ValueError, RecursionError):
         note("stale_side_file", f"{FILE}: not one the kit wrote, left alone")
         return dataset
     if side.bit_depth is not None:  # of the pictures, so it holds whatever became of the labels

@@ -22,6 +22,7 @@ from kit.export.half import to_half
 from kit.export.parity import TOLERANCES, Parity, Tolerance, answers, compare, record, require
 from kit.files import refuse_existing, scratch
 from kit.progress import SILENT, Progress
+from kit.runtime.plain_graph import read_graph
 from kit.types import Detector
 
 GRAPH = "model.onnx"
@@ -124,7 +125,11 @@ def _float32(
         model, rows, max_batch = written.model, written.rows, written.max_batch
     elif (old.kind, old.precision) == ("onnx", "fp32") and precision != "fp32":
         assert old.boxes is not None  # which only a checkpoint's card leaves open
-        model, rows, max_batch = onnx.load(bundle.weights), old.boxes, old.max_batch
+        model, rows, max_batch = (
+            onnx.load_from_string(read_graph(bundle.weights)),
+            old.boxes,
+            old.max_batch,
+        )
     else:
         raise BundleError(
             f"an {old.kind} bundle of {old.precision} is exported already",

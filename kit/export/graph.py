@@ -11,7 +11,6 @@ from typing import NamedTuple
 import numpy as np
 import onnx
 import torch
-from safetensors.torch import load_file
 from torch import nn
 
 from kit import __version__
@@ -19,6 +18,7 @@ from kit.binding import plain
 from kit.bundle import Bundle
 from kit.errors import BundleError
 from kit.families import load_family
+from kit.families.checkpoint import load_weights
 from kit.files import sha256_json
 from kit.runtime.contract import FEATURES, INPUT, OUTPUTS, check
 
@@ -46,7 +46,7 @@ def from_checkpoint(bundle: Bundle) -> Written:
     network = family.build(
         card.architecture, len(card.classes), int(card.training["pretrained_classes"])
     )
-    network.load_state_dict(load_file(bundle.weights))
+    load_weights(network, bundle)
     return write_graph(
         family.graph(network, card.input.size),
         size=card.input.size,

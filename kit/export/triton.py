@@ -19,6 +19,7 @@ import onnx
 from kit.bundle import CARD, Bundle
 from kit.errors import BundleError
 from kit.files import new_directory, write_text
+from kit.runtime.plain_graph import read_graph
 
 BATCH = 8
 """Largest batch that Triton gathers, where the graph takes any."""
@@ -63,7 +64,7 @@ def to_triton(bundle: Bundle, out: Path) -> Path:
 def _config(name: str, bundle: Bundle) -> str:
     """Protobuf text. A graph that takes one picture has its batch in its shapes, and Triton must
     not add another."""
-    graph = onnx.load(bundle.weights, load_external_data=False).graph
+    graph = onnx.load_from_string(read_graph(bundle.weights)).graph
     batch = BATCH if bundle.card.max_batch is None else 0
     parts = [
         f"name: {json.dumps(name)}",

@@ -13,11 +13,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-import torch
-from torch import Tensor, nn
-
+from kit import offline
 from kit.errors import CardError, UsageError
 from kit.types import Runner
+
+offline.seal("torch")
+import torch  # noqa: E402
+from torch import Tensor, nn  # noqa: E402
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import collections
 import pickle
+import tarfile
 import types
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,9 +20,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
 
-from kit.errors import WeightsError
+from kit.bundle import Bundle
+from kit.errors import BundleError, WeightsError
 
 
 def _encode(text: str, encoding: str) -> bytes:
@@ -91,7 +96,10 @@ class _Refused(pickle.UnpicklingError):
     """It names something that is on no list."""
 
 
-class _Unpickler(pickle.Unpickler):
+class _Unpickler(pickle._Unpickler):
+    """The one in Python: the one in C makes room for as many remembered objects as a file of ten
+    bytes asks for."""
+
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) in _ALLOWED:
             return _ALLOWED[module, name]
@@ -121,6 +129,7 @@ def read_checkpoint(path: Path) -> Any:
         WeightsError: unreadable, damaged, or it names code that no checkpoint needs.
     """
     with _told(path):
+        _require_stored(path)
         return torch.load(path, map_location="cpu", pickle_module=_PICKLE, weights_only=False)
 
 
@@ -134,6 +143,46 @@ def read_pickle(path: Path) -> Any:
         return _ArrayUnpickler(file, encoding="latin1").load()
 
 
+def load_weights(network: nn.Module, bundle: Bundle) -> None:
+    """Fill a network with the tensors of a checkpoint bundle.
+
+    Raises:
+        BundleError: see :func:`read_tensors`; also where they are another network's.
+    """
+    try:
+        network.load_state_dict(read_tensors(bundle.weights))
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:300]
+        raise BundleError(
+            f"its tensors are not those of a {bundle.card.architecture} ({reason})",
+            where=bundle.weights,
+        ) from error
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Tensors by name from a safetensors file, which holds numbers and no code.
+
+    Raises:
+        BundleError: missing or damaged.
+    """
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise BundleError(f"its tensors can't be read ({error})", where=path) from error
+
+
+def _require_stored(path: Path) -> None:
+    """Raise where a file isn't packed as torch packs: it stores tensors as they are, so that one
+    that would swell was made to; and tar files, of torch before 0.1.10, would be unpacked."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as packed:
+            swollen = [m for m in packed.infolist() if m.compress_type != zipfile.ZIP_STORED]
+        if swollen:
+            raise _Refused(f"its part {swollen[0].filename} is compressed")
+    elif tarfile.is_tarfile(path):
+        raise _Refused("it is a tar file")
+
+
 @contextmanager
 def _told(path: Path) -> Iterator[None]:
     """What can go wrong with a pickle, in our words."""
@@ -141,7 +190,7 @@ def _told(path: Path) -> Iterator[None]:
         yield
     except _Refused as error:
         raise WeightsError(
-            f"refused: {error}, which no checkpoint needs; loading it could run code",
+            f"refused: {error}, which no checkpoint needs; loading it could do harm",
             where=path,
             fix=_ORIGINAL,
         ) from error

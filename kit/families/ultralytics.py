@@ -20,9 +20,10 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from kit import offline
 from kit.errors import CardError, MissingPackage, WeightsError
 from kit.families import Graph, Outputs, Part, Stage, Targets, gains
-from kit.families.checkpoint import read_checkpoint, tensors_of
+from kit.families.checkpoint import load_weights, read_checkpoint, tensors_of
 from kit.families.runner import TorchRunner
 from kit.files import scratch
 
@@ -31,17 +32,6 @@ LICENCE = "AGPL-3.0"
 MOMENTUM = 0.1
 """Of batch normalisation's statistics. The vendor's 0.03 needs hundreds of steps to follow the
 weights, more than a small set has: its statistics would still be those of the start."""
-
-_SWITCHES = {
-    "YOLO_OFFLINE": "1",
-    "YOLO_AUTOINSTALL": "0",
-    "ULTRALYTICS_SKIP_REQUIREMENTS_CHECKS": "1",
-    "ULTRALYTICS_SAFE_LOAD": "1",
-    "YOLO_VERBOSE": "false",
-    "NO_ALBUMENTATIONS_UPDATE": "1",
-    "WANDB_MODE": "disabled",
-    "COMET_MODE": "disabled",
-}
 
 
 @contextmanager
@@ -56,8 +46,7 @@ def _quietly() -> Iterator[None]:
     before = {name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "YOLO_CONFIG_DIR")}
     threads, opener, save = torch.get_num_threads(), Image.open, torch.save
     picture_threads = cv2.getNumThreads()
-    os.environ.update(_SWITCHES)
-    os.environ.pop("ULTRALYTICS_API_KEY", None)
+    offline.seal("ultralytics")
     with scratch("vendor") as folder:
         os.environ["YOLO_CONFIG_DIR"] = str(folder)
         try:
@@ -249,11 +238,9 @@ class YoloGraph(Graph):
 
 def runner(bundle: Any, *, device: str = "auto", threads: int | None = None) -> TorchRunner:
     """Run a checkpoint bundle of this family."""
-    from safetensors.torch import load_file
-
     card = bundle.card
     network = build(card.architecture, len(card.classes), card.training["pretrained_classes"])
-    network.load_state_dict(load_file(bundle.weights))
+    load_weights(network, bundle)
     return TorchRunner(graph(network, card.input.size), device=device, threads=threads)
 
 

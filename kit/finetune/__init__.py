@@ -8,7 +8,10 @@ which ``plan``; a ``rule`` fills in what the recipe leaves open. ``train`` train
 
 import os
 
+from kit import offline
+
 # Threads that wait sleep instead of spinning. In one short try a step took about 3 % longer so on a
 # quiet machine, and 1.7 s instead of 2.6 s beside one busy program: an indication, not a benchmark.
 # It is read when torch is loaded.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+offline.seal("torch")

@@ -7,7 +7,6 @@ draws it, and a resumed run draws what the interrupted one would have.
 from __future__ import annotations
 
 import inspect
-import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -15,12 +14,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # else it asks the network at import
-import albumentations as A
-
+from kit import offline
 from kit.cards import Recipe
 from kit.errors import CardError
 from kit.types import Picture
+
+offline.seal("albumentations")  # it asks the network at import
+import albumentations as A  # noqa: E402
 
 Boxed = tuple[Picture, NDArray[np.float64], NDArray[np.int64]]
 """A picture with boxes ``(n, 4)`` xyxy in its pixels and labels ``(n,)``."""

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 from torch import nn
 
 from kit.bundle import Bundle
@@ -14,6 +13,7 @@ from kit.cards import ModelCard, load_card
 from kit.data.dataset import Dataset
 from kit.errors import UsageError, WeightsError
 from kit.families import Graph, load_family, pick_device
+from kit.families.checkpoint import load_weights
 from kit.files import sha256_file
 from kit.finetune.job import MEAN_VAR
 from kit.finetune.plan import parse
@@ -84,7 +84,7 @@ def reuse(
         network = family.build(
             card.architecture, len(card.classes), of.card.training["pretrained_classes"]
         )
-        network.load_state_dict(load_file(of.weights))
+        load_weights(network, of)
         return network
 
     after = trained(bundle)

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from kit.bundle import CARD, open_bundle
 from kit.cards import ModelCard
 from kit.errors import WeightsError
 from kit.families import Family
+from kit.families.checkpoint import read_tensors
 from kit.files import sha256_file
 from kit.finetune.job import MEAN_VAR
 from kit.finetune.layout import Layout, lay_out
@@ -131,7 +131,7 @@ def load_start(
                 where=path,
                 fix="give the bundle it was exported from",
             )
-        state, digest = load_file(bundle.weights), sha256_file(path / CARD)
+        state, digest = read_tensors(bundle.weights), sha256_file(path / CARD)
     elif path.is_file():
         state, digest = family.read_state(path), sha256_file(path)
     else:

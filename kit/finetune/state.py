@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 
 from kit.errors import BundleError, RunFailed
+from kit.families.checkpoint import read_tensors
 from kit.files import replaced, write_bytes, write_json, write_text
 
 STATE, BEST = "state.pt", "best.safetensors"
@@ -92,7 +93,7 @@ def save_best(directory: Path, network: torch.nn.Module) -> None:
 
 
 def load_best(directory: Path) -> dict[str, torch.Tensor]:
-    return load_file(directory / BEST)
+    return read_tensors(directory / BEST)
 
 
 def weights_bytes(state: Mapping[str, torch.Tensor]) -> bytes:

@@ -7,7 +7,6 @@ Outside of a page, as a file of its own or as PNG, a drawing has white paper.
 from __future__ import annotations
 
 import io
-import os
 import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,17 +14,15 @@ from contextlib import contextmanager
 from threading import RLock
 from typing import Any, TypeAlias
 
-from kit.cards import cache_folder
-
-# its list of fonts goes into the kit's cache, not into folders of its own in the user's home
-os.environ.setdefault("MPLCONFIGDIR", str(cache_folder() / "matplotlib"))
-
-import matplotlib as mpl
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
+from kit import offline
 from kit.bench.report import STAGES
+
+offline.seal("matplotlib")
+import matplotlib as mpl  # noqa: E402
+from matplotlib.axes import Axes  # noqa: E402
+from matplotlib.figure import Figure  # noqa: E402
 
 _STAGES = tuple(stage for stage in STAGES if stage != "total")
 COLOURS = ("#3b86c6", "#e08a3c", "#3fa37a", "#b36fb0", "#c9a62c", "#8393a0")

@@ -11,8 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-import yaml
-
 from kit.binding import STRICT, bind, read_yaml
 from kit.errors import CardError
 
@@ -149,13 +147,7 @@ def read_statements(path: Path) -> Statements:
     """
     fix = "`kit card BUNDLE --template FILE` writes one to fill in"
     try:
-        if path.stat().st_size > MOST:
-            raise CardError(f"is larger than {MOST} bytes", where=path, fix=fix)
-        text = path.read_text(encoding="utf-8")
-        # what refers to itself could be short in the file and without end in memory
-        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text, yaml.SafeLoader)):
-            raise CardError("holds a reference (*), which statements can't", where=path, fix=fix)
-        data, lines = read_yaml(path)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
-        raise CardError(f"can't be read as YAML ({error})", where=path, fix=fix) from error
+        data, lines = read_yaml(path, most=MOST)
+    except CardError as error:
+        raise CardError(error.what, where=path, fix=fix) from error
     return bind(Statements, {} if data is None else data, where=path, lines=lines)

@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 
 from kit.errors import DataError, RunFailed, UsageError
+from kit.pixels import MAX_PIXELS
 from kit.progress import SILENT, Progress
 from kit.runtime.capture import (
     SCHEMES,
@@ -156,6 +157,13 @@ class Video:
         self._capture, self.rate, self.frames = capture, _rate(capture), _frames(capture)
         width, height = cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT
         self.size = int(capture.get(width)), int(capture.get(height))
+        if self.size[0] * self.size[1] > MAX_PIXELS:
+            capture.release()
+            raise DataError(
+                f"its frames have {self.size[0]} x {self.size[1]} pixels, more than the limit of "
+                f"{MAX_PIXELS:,}",
+                where=source,
+            )
 
     def close(self) -> None:
         """Let go of the file."""

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from kit.bundle import Bundle
 from kit.errors import BundleError
+from kit.files import load_arrays
 from kit.runtime.around import Around
 from kit.runtime.quality import complaints, quality
 from kit.types import Picture, Result, Watched
@@ -114,15 +115,14 @@ def load_watch(bundle: Bundle) -> Watch | None:
     if not told:
         return None
     try:
-        with np.load(where, allow_pickle=False) as arrays:
-            content = {name: np.asarray(arrays[name]) for name in arrays.files}
+        content = load_arrays(where)
         usual = {name: (float(low), float(high)) for name, (low, high) in told["usual"].items()}
         watch = Watch(told["method"], float(told["threshold"]), told["alarms"], usual, content)
         needed = {"mahalanobis": {"mean", "whiten"}, "neighbours": {"bank", "k"}}[watch.method]
         if set(content) != needed:
             raise ValueError(f"it holds {sorted(content)}")
         _require_shapes(watch)
-    except (OSError, KeyError, TypeError, ValueError) as error:
+    except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise BundleError(f"its watch can't be read ({error})", where=where, fix=_AGAIN) from error
     return watch
 

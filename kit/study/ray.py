@@ -7,13 +7,13 @@ takes its cell with it; the cell is tried again elsewhere, and goes on from its 
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from kit import offline
 from kit.errors import MissingPackage, RunFailed
 from kit.finetune.engine import Machine
 from kit.study.results import Finished
@@ -67,7 +67,7 @@ def run_on_ray(
 
 
 def _connect(address: str) -> Any:
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # nothing phones home
+    offline.seal("ray")
     try:
         import ray
     except ImportError as error:

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kit.binding import bind, plain
 from kit.errors import DataError
 from kit.evaluate.intervals import Resampled
 from kit.evaluate.report import EvalReport, Measurement
-from kit.files import read_json, write_bytes, write_json
+from kit.files import load_arrays, read_json, write_bytes, write_json
 from kit.study.cell import Cell, Setting
 from kit.types import Detections
 
@@ -83,24 +84,24 @@ class Finished:
 
     def resampled(self) -> Resampled:
         """Test scores on pictures drawn anew."""
-        with self._test() as columns:
-            return Resampled(columns["ap"], columns["ap50"])
+        columns = self._test()
+        return Resampled(columns["ap"], columns["ap50"])
 
     def found(self) -> dict[str, Detections]:
         """Detections on every test picture, by its id."""
-        with self._test() as columns:
-            ids, lengths = columns["ids"], columns["lengths"]
-            ends = np.cumsum(lengths)[:-1]
-            boxes, scores, labels = (
-                np.split(columns[name], ends) for name in ("xyxy", "scores", "labels")
-            )
+        columns = self._test()
+        ids, lengths = columns["ids"], columns["lengths"]
+        ends = np.cumsum(lengths)[:-1]
+        boxes, scores, labels = (
+            np.split(columns[name], ends) for name in ("xyxy", "scores", "labels")
+        )
         rows = zip(ids, boxes, scores, labels, strict=True)
         return {str(id_): Detections(*columns) for id_, *columns in rows}
 
-    def _test(self) -> Any:
+    def _test(self) -> Mapping[str, NDArray[Any]]:
         path = self.directory / TEST
         try:
-            return np.load(path, allow_pickle=False)
+            return load_arrays(path)
         except (OSError, ValueError) as error:
             raise DataError(
                 "the cell's detections can't be read", where=path, fix="delete the cell's folder"

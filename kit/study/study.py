@@ -23,7 +23,10 @@ def _known(kind: type[Card], *, folders: bool = False) -> Callable[[str], str]:
 
     def check(name: str) -> str:
         known = card_names(kind)
-        there = Path(name).is_dir() if folders else Path(name).is_file()
+        try:
+            there = Path(name).is_dir() if folders else Path(name).is_file()
+        except OSError:  # longer than any name
+            there = False
         if name not in known and not there:
             raise ValueError(f"there is none of this name, only {', '.join(known)}")
         return name

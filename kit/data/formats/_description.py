@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import yaml
-
+from kit.binding import YAML_FAULTS, load_yaml
 from kit.data.dataset import SPLITS, Note
 from kit.data.reading import Reading, inside, split_name
 from kit.errors import DataError
@@ -55,8 +54,8 @@ def yaml_files(root: Path) -> list[Path]:
 def load(path: Path) -> dict[str, Any]:
     """Plain strings, lists and maps; ``no`` stays a word and no tag builds anything."""
     try:
-        data = yaml.load(path.read_text(encoding="utf-8-sig"), yaml.BaseLoader)
-    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
+        data, _ = load_yaml(path, texts=True)
+    except YAML_FAULTS as error:
         if path.name in _USUAL:
             raise DataError(f"can't be read as YAML ({error})", where=path) from error
         return {}
@@ -181,8 +180,8 @@ def _resolve(
     for number, line in enumerate(reading.lines(path), 1):
         if not (text := line.strip()):
             continue
-        choices = [(folder / text).resolve() for folder in (root, path.parent)]
-        here = [c.relative_to(base).as_posix() for c in choices if c.is_relative_to(base)]
+        choices = [folder / text for folder in (root, path.parent)]
+        here = [c.resolve().relative_to(base).as_posix() for c in choices if inside(root, c)]
         if id_ := next((id_ for id_ in here if id_ in known), None):
             ids.append(id_)
         else:

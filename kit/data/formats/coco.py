@@ -26,12 +26,15 @@ from kit.data.formats._coco_entries import (
 from kit.data.reading import Reading, Row, find_root, folders, inside, split_name
 from kit.data.writing import copy_picture, new_names, speakable, split_file
 from kit.errors import DataError
-from kit.files import write_text
+from kit.files import read_limited, write_text
 from kit.pixels import is_picture
 from kit.progress import SILENT, Progress
 from kit.types import Ignore
 
 LOOKED_FOR = "annotations/instances_*.json, {split}/_annotations.coco.json or one COCO .json"
+
+MOST = 1 << 30
+"""Bytes of a COCO file; the largest of COCO itself, instances_train2017.json, has 470 MB."""
 
 _PARTS = ("images", "annotations", "categories")
 _OWN = {"image_id", "category_id", "bbox", "iscrowd"}
@@ -164,7 +167,7 @@ def _is_coco(path: Path) -> bool:
 
 def _load(path: Path, reading: Reading) -> Json | None:
     try:
-        data = json.loads(path.read_bytes())
+        data = json.loads(read_limited(path, MOST))
     except (OSError, ValueError, RecursionError) as error:
         reading.note("bad_label", f"{reading.id_of(path)}: {error}")
         return None

@@ -17,13 +17,17 @@ from xml.etree import ElementTree as ET
 
 from kit.data import side
 from kit.data.dataset import SPLITS, Dataset
-from kit.data.reading import Reading, Row, find_root, folders, inside, split_name
+from kit.data.reading import MOST_LABELS, Reading, Row, find_root, folders, inside, split_name
 from kit.data.writing import copy_picture, new_names, speakable, split_file
+from kit.files import read_limited
 from kit.pixels import is_picture
 from kit.progress import SILENT, Progress
 from kit.types import Example, Ignore
 
 LOOKED_FOR = "Annotations/*.xml and JPEGImages/ (or .xml beside the pictures)"
+
+DEEPEST = 50
+"""Elements inside elements; what walks them does so by recursion. Labels have five."""
 
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
 _USUAL = {"pose": "Unspecified", "truncated": "0", "occluded": "0", "segmented": "0"}
@@ -151,13 +155,25 @@ def _picture_of(choices: Sequence[str], annotation: ET.Element) -> str | None:
 class _NoDoctype(ET.TreeBuilder):
     """Entities, the way to bombs and to other files, need a DOCTYPE; labels have none."""
 
+    _depth = 0
+
+    def start(self, tag: Any, attrs: Any, /) -> ET.Element:
+        self._depth += 1
+        if self._depth > DEEPEST:
+            raise ET.ParseError(f"has elements nested more than {DEEPEST} deep")
+        return super().start(tag, attrs)
+
+    def end(self, tag: Any, /) -> ET.Element:
+        self._depth -= 1
+        return super().end(tag)
+
     def doctype(self, name: str, pubid: str | None, system: str | None) -> None:
         raise ET.ParseError("has a DOCTYPE")
 
 
 def _parse(path: Path, reading: Reading) -> ET.Element | None:
     try:
-        root = ET.fromstring(path.read_bytes(), ET.XMLParser(target=_NoDoctype()))
+        root = ET.fromstring(read_limited(path, MOST_LABELS), ET.XMLParser(target=_NoDoctype()))
     except (ET.ParseError, OSError, ValueError, LookupError) as error:
         reading.note("bad_label", f"{reading.id_of(path)}: {error}")
         return None

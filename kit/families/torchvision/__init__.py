@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from kit.errors import CardError, MissingPackage
 from kit.families import Stage
+from kit.families.checkpoint import load_weights
 from kit.families.runner import TorchRunner
 
 try:
@@ -109,9 +110,7 @@ def graph(network: Any, size: int) -> SingleShotGraph | TwoStageGraph:
 
 def runner(bundle: Any, *, device: str = "auto", threads: int | None = None) -> TorchRunner:
     """Run a checkpoint bundle of this family."""
-    from safetensors.torch import load_file
-
     card = bundle.card
     network = build(card.architecture, len(card.classes), card.training["pretrained_classes"])
-    network.load_state_dict(load_file(bundle.weights))
+    load_weights(network, bundle)
     return TorchRunner(graph(network, card.input.size), device=device, threads=threads)

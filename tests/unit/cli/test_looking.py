@@ -82,7 +82,7 @@ def test_fetch_takes_all_names_or_none(capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_doctor_tells_what_is_installed(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     wanted = [
         "numpy>=1.26",
@@ -90,7 +90,7 @@ def test_doctor_tells_what_is_installed(
         "other[a,b]<7,>=6; python_version > '3' and extra == 'app'",
     ]
     monkeypatch.setattr(metadata, "requires", lambda name: wanted)
-    monkeypatch.setenv("KIT_DATA", "/somewhere")
+    monkeypatch.setenv("KIT_DATA", str(tmp_path))
     monkeypatch.setenv("HTTPS_PROXY", "http://me:word@proxy:8080")
     result = told(["doctor"], capsys)
     assert result["packages"] == {
@@ -99,7 +99,7 @@ def test_doctor_tells_what_is_installed(
         "app": {"other": None},
     }
     assert result["problems"] == []
-    assert result["environment"]["KIT_DATA"] == "/somewhere"
+    assert result["environment"]["KIT_DATA"] == str(tmp_path)
     assert result["environment"]["HTTPS_PROXY"] == "http://...@proxy:8080"
     assert set(result["weights"]) == set(card_names(ModelCard))
     assert main(["doctor"]) == 0

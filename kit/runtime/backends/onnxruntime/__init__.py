@@ -8,10 +8,10 @@ beside it, or to operators of a foreign library, is refused.
 from __future__ import annotations
 
 import json
-import os
 from importlib.util import find_spec
 from typing import Any
 
+from kit import offline
 from kit.bundle import Bundle
 from kit.errors import BundleError, MissingPackage, UsageError
 from kit.runtime import machine
@@ -24,7 +24,7 @@ SUFFIX = ".onnx"
 
 # From 1.29 on its official Linux builds report every session to their maker and leave a device id
 # in the home folder. It looks once, when it is first imported, which is why no import stands above.
-os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+offline.seal("onnxruntime")
 
 
 def available() -> str | None:
@@ -110,5 +110,5 @@ def _check_graph(session: Any, bundle: Bundle) -> list[str]:
 def _json(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None

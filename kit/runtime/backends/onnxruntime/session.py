@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 from typing import Any
 
 from kit.bundle import Bundle
 from kit.errors import BundleError, UsageError
+from kit.runtime.plain_graph import read_graph
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 
@@ -26,6 +26,7 @@ def start(bundle: Bundle, provider: str, index: int, threads: int) -> Any:
     # fitting between runs
     options.add_session_config_entry("session.force_spinning_stop", "1")
     options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+    graph = read_graph(bundle.weights)
     wanted: list[list[Any]] = [[provider]]
     if provider == CUDA:
         if hasattr(onnxruntime, "preload_dlls"):
@@ -33,11 +34,7 @@ def start(bundle: Bundle, provider: str, index: int, threads: int) -> Any:
         facts = {"device_id": str(index), **_CUDA_OPTIONS}
         # recording graphs is refused where work other than shape arithmetic is left to the CPU
         wanted = [[(CUDA, {**facts, "enable_cuda_graph": "1"}), CPU], [(CUDA, facts), CPU]]
-    with tempfile.TemporaryDirectory() as empty:
-        # external data is looked for where there is none
-        key = "session.model_external_initializers_file_folder_path"
-        options.add_session_config_entry(key, f"{empty}/")
-        session = _first(bundle, options, wanted)
+    session = _first(bundle, graph, options, wanted)
     real = session.get_providers()[0]
     if real != provider:
         raise UsageError(
@@ -48,7 +45,7 @@ def start(bundle: Bundle, provider: str, index: int, threads: int) -> Any:
     return session
 
 
-def _first(bundle: Bundle, options: Any, wanted: list[list[Any]]) -> Any:
+def _first(bundle: Bundle, graph: bytes, options: Any, wanted: list[list[Any]]) -> Any:
     """A session with the first of the lists of providers that it can be started with."""
     import onnxruntime
 
@@ -56,7 +53,7 @@ def _first(bundle: Bundle, options: Any, wanted: list[list[Any]]) -> Any:
     for providers in (*others, last):
         try:
             return onnxruntime.InferenceSession(
-                bundle.weights.read_bytes(),
+                graph,
                 options,
                 providers=providers,
                 # it makes integers of biases that are meant to be float, and in half precision
@@ -86,10 +83,6 @@ def elsewhere(session: Any, provider: str) -> tuple[str, ...] | None:
 def _refused(error: Exception, bundle: Bundle) -> Exception:
     """Our words for why a graph didn't load."""
     text = str(error).partition("] : ")[2] or str(error)
-    if "xternal data" in text or "model_path must not be empty" in text:
-        return BundleError(
-            "the graph refers to files outside itself, which is not allowed", where=bundle.weights
-        )
     if "not a registered function/op" in text or "is not a registered" in text:
         return BundleError(
             "the graph needs operators that are not part of ONNX Runtime, which is not allowed",

@@ -24,6 +24,7 @@ from kit.progress import SILENT, Progress
 from kit.runtime.backends import CompileOptions
 from kit.runtime.backends.tensorrt.cuda import Device, check, runtime
 from kit.runtime.contract import INPUT
+from kit.runtime.plain_graph import read_graph
 
 VERSIONS = (10, 3), (12, 0)
 """TensorRT from the first on, up to but without the second."""
@@ -180,7 +181,7 @@ def require_precision(counts: Mapping[str, int], asked: Precision) -> None:
 
 def _parse(library: Any, network: Any, bundle: Bundle, told: Log) -> None:
     parser = library.OnnxParser(network, told.logger)
-    if parser.parse(bundle.weights.read_bytes()):
+    if parser.parse(read_graph(bundle.weights)):
         return
     errors = [parser.get_error(index) for index in range(parser.num_errors)]
     reasons = [f"{error.node_name()} ({error.node_operator()}): {error.desc()}" for error in errors]
