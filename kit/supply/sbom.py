@@ -41,6 +41,11 @@ class Subject:
     sha256: str = ""
     facts: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def ref(self) -> str:
+        """Its name within a bill, where a model may be called as what carries it."""
+        return f"{'software' if self.model is None else 'model'}:{self.name}"
+
 
 def sbom(
     subject: Subject, components: Iterable[Component], parts: Iterable[Subject] = ()
@@ -65,7 +70,7 @@ def sbom(
     listed = sorted(components, key=lambda each: (each.name, each.version))
     models = list(parts)
     entries = {each.purl: _distribution(each) for each in listed}
-    others = {each.name: _subject(each) for each in models}
+    others = {each.ref: _subject(each) for each in models}
     root = _subject(subject)
     tool = Entry(name="detector-kit", version=__version__, type=ComponentType.APPLICATION)
     bom = Bom(
@@ -84,7 +89,7 @@ def sbom(
     told: dict[str, Any] = json.loads(JsonV1Dot6(bom).output_as_string())
     for model in models:
         if model.model is not None:  # the library leaves this part of the standard out
-            entry = next(one for one in told["components"] if one["bom-ref"] == model.name)
+            entry = next(one for one in told["components"] if one["bom-ref"] == model.ref)
             entry["modelCard"] = dict(model.model)
     return _named_by_content(told)
 
@@ -162,7 +167,7 @@ def _subject(each: Subject) -> Entry:
         name=each.name,
         version=each.version,
         type=ComponentType.MACHINE_LEARNING_MODEL if model else ComponentType.APPLICATION,
-        bom_ref=each.name,
+        bom_ref=each.ref,
         # what is no SPDX expression is told as a name
         licenses=[LicenseFactory().make_from_string(spdx(each.licence) or each.licence)]
         if each.licence

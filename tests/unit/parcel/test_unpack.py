@@ -155,8 +155,9 @@ def test_nothing_hides_behind_a_file(unsigned: Path, tmp_path: Path) -> None:
         ends = [info.offset_data + -(-info.size // BLOCK) * BLOCK - 1 for info in tar]
     ends = [end for end in ends if not whole[end]]
     assert len(ends) > 10
-    for number, end in enumerate([*ends, len(whole) - 1]):
-        changed = whole[:end] + b"x" + whole[end + 1 :]
+    hidden = [whole[:end] + b"x" + whole[end + 1 :] for end in (*ends, len(whole) - 1)]
+    behind = [whole + more for more in (b"x", bytes(BLOCK), bytes(tarfile.RECORDSIZE), whole)]
+    for number, changed in enumerate([*hidden, *behind, whole[:-BLOCK], whole[:-1]]):
         assert refused(changed, tmp_path / str(number))
 
 

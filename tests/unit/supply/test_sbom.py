@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ def test_of_this_environment_it_is_valid_and_whole() -> None:
     [numpy] = [each.purl for each in here if each.name == "numpy"]
     [cv2] = [each.purl for each in here if each.name == "opencv-python-headless"]
     assert numpy in needs[cv2]
-    assert set(needs["detector-kit"]) == set(told)
+    assert set(needs["software:detector-kit"]) == set(told)
 
 
 @pytest.mark.parametrize("lock", ["edge-cpu", "edge-cuda"])
@@ -77,6 +78,14 @@ def test_a_model_is_one_of_its_parts() -> None:
     assert model["hashes"] == [{"alg": "SHA-256", "content": "a" * 64}]
     assert model["modelCard"]["modelParameters"]["task"] == "object-detection"
     assert model["licenses"] == [{"license": {"id": "AGPL-3.0-only"}}]
+
+
+def test_a_model_may_be_called_as_what_carries_it() -> None:
+    bill = sbom(replace(SUBJECT, name="cells"), [Component("cells", "1")], [MODEL])
+    require_valid(bill)
+    refs = [bill["metadata"]["component"]["bom-ref"]]
+    refs += [each["bom-ref"] for each in bill["components"]]
+    assert len(refs) == len({*refs}) == 3
 
 
 def test_it_is_the_same_for_the_same_and_another_for_another(
