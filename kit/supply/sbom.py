@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from kit import __version__
 from kit.errors import MissingPackage, UsageError
 from kit.files import sha256_json
-from kit.supply.component import Component
+from kit.supply.component import Component, Part
 from kit.supply.spdx import spdx
 
 if TYPE_CHECKING:
@@ -153,6 +153,25 @@ def _distribution(each: Component) -> Entry:
         else [],
         hashes=hashes if len(hashes) == 1 else [],
         external_references=files,
+        components=[_part(each, part) for part in each.parts],
+    )
+
+
+def _part(of: Component, each: Part) -> Entry:
+    from cyclonedx.model.component import Component as Entry
+    from cyclonedx.model.component import ComponentType
+    from packageurl import PackageURL
+
+    try:
+        purl = PackageURL.from_string(each.purl) if each.purl else None
+    except ValueError:
+        purl = None
+    return Entry(
+        name=each.name,
+        version=each.version or None,
+        type=ComponentType.LIBRARY,
+        bom_ref=f"{of.purl}#{each.purl or each.name}@{each.version}",
+        purl=purl,
     )
 
 
