@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import TypeAlias
 
@@ -13,15 +14,8 @@ from kit.cards import DatasetCard, ModelCard, card_folder, card_names
 from kit.errors import UsageError
 from kit.files import json_bytes
 from kit.parcel import readme
-from kit.parcel.manifest import (
-    BUNDLE,
-    IMAGE,
-    README,
-    REQUIREMENTS,
-    SAMPLES,
-    WHEELS,
-)
-from kit.parcel.wheels import Wheels
+from kit.parcel.manifest import BUNDLE, IMAGE, README, REQUIREMENTS, SAMPLES, WHEELS
+from kit.parcel.wheels import OWN, Wheels
 from kit.pixels import encode_picture, read_picture
 from kit.progress import SILENT, Progress
 from kit.signature import SIGNATURE, signature_of
@@ -157,15 +151,23 @@ def _licences(order: Order) -> Pieces:
         ),
         "LICENCES.md": _told(order, components, place),
     }
-    own = Path(__file__).parents[2] / "LICENSE"
-    if own.is_file():
-        found["licences/LICENSE"] = own
+    found["licences/LICENSE"] = _own_licence()
     for name, text in report.texts(components).items():
         path = f"licences/{'/'.join(_plain(part) for part in name.split('/'))}"
         while path.casefold() in {each.casefold() for each in found}:
             path += "_"
         found[path] = text
     return found
+
+
+def _own_licence() -> bytes:
+    """The kit's, from its checkout or from what was installed."""
+    checkout = Path(__file__).parents[2] / "LICENSE"
+    if checkout.is_file():
+        return checkout.read_bytes()
+    installed = distribution(OWN)
+    text = installed.read_text("licenses/LICENSE") or installed.metadata["License-Expression"]
+    return text.encode()
 
 
 def _told(order: Order, components: Sequence[Component], place: str) -> bytes:

@@ -7,7 +7,6 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from kit.binding import STRICT, bind, plain
 from kit.errors import ParcelError
@@ -148,7 +147,7 @@ def read_manifest(data: bytes, where: object) -> Manifest:
         ParcelError: not one, one that this version can't read, or with a name that is refused.
     """
     try:
-        told = json.loads(data.decode("utf-8"), object_pairs_hook=_once)
+        told = json.loads(data.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise ParcelError(f"its manifest can't be read ({error})", where=where) from error
     schema = told.get("schema") if isinstance(told, dict) else None
@@ -159,7 +158,7 @@ def read_manifest(data: bytes, where: object) -> Manifest:
             fix="unpack it with the version of the kit that packed it, or a newer one",
         )
     found = bind(Manifest, told, where=where, error=ParcelError)
-    if manifest_bytes(found) != data:
+    if manifest_bytes(found) != data:  # a key that stands there twice, say, and readers differ
         raise ParcelError("its manifest is not written as `kit pack` writes it", where=where)
     return found
 
@@ -208,11 +207,3 @@ def _require_printable(*texts: str) -> None:
     for text in texts:
         if not text.isprintable() or len(text) > _LONGEST * 2:
             raise ValueError(f"not a short, printable text: {text[:40]!r}")
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """JSON lets a key come twice, and readers differ in which they take."""
-    told = dict(pairs)
-    if len(told) < len(pairs):
-        raise ValueError("a key stands in it twice")
-    return told

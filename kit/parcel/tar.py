@@ -94,7 +94,7 @@ class Reader:
 
     def optional(self, path: str, most: int) -> bytes | None:
         """Content of the next file if it is this one, else None, and nothing is taken."""
-        self._ahead = self._block(path)
+        self._ahead = self._ahead or self._block(path)
         name, size = _told(self._ahead)
         if name != f"{self._folder}/{path}" or size > most:
             return None

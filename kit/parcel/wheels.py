@@ -109,7 +109,7 @@ def build_own(folder: Path) -> Path:
     """
     if not (_ROOT / "pyproject.toml").is_file():
         raise UsageError(
-            "the kit's own wheel is needed, and this kit was installed from one that is gone",
+            "the kit's own wheel is needed, and there is no checkout here to build it from",
             fix="put detector_kit-VERSION-py3-none-any.whl among the wheels",
         )
     if find_spec("hatchling") is None:

@@ -45,8 +45,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     try:
         place = args.place or (args.lock.stem if args.lock else "environment")
+        pins = read_lock(args.lock) if args.lock else ()
         here = installed(args.environment)
-        told = locked_components(read_lock(args.lock), here) if args.lock else here
+        told = locked_components(pins, here) if args.lock else here
         subject = Subject(args.name or f"detector-kit-{place}", __version__, "Apache-2.0")
         write_report(args.out, subject, told, place)
     except KitError as error:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from email.message import Message
 
@@ -23,6 +25,19 @@ class LicenceText:
 
 
 @dataclass(frozen=True)
+class Part:
+    """A library or crate that was built into a distribution, as its own bill tells (PEP 770).
+
+    Attributes:
+        purl: its package URL without qualifiers; empty where the bill gives none.
+    """
+
+    name: str
+    version: str
+    purl: str = ""
+
+
+@dataclass(frozen=True)
 class Component:
     """A distribution.
 
@@ -32,6 +47,7 @@ class Component:
         texts: files about licences that it carries, by name.
         sha256: of the file it came from; more than one where a lock allows several files.
         needs: names of the distributions it asks for, extras left aside.
+        parts: what was built into it, as far as it tells.
     """
 
     name: str
@@ -40,6 +56,7 @@ class Component:
     texts: tuple[LicenceText, ...] = ()
     sha256: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
+    parts: tuple[Part, ...] = ()
 
     @property
     def purl(self) -> str:
@@ -61,9 +78,15 @@ def is_licence_text(path: str) -> bool:
 
 
 def from_metadata(
-    metadata: Message, texts: tuple[LicenceText, ...], sha256: tuple[str, ...] = ()
+    metadata: Message,
+    texts: tuple[LicenceText, ...],
+    sha256: tuple[str, ...] = (),
+    bills: Iterable[bytes] = (),
 ) -> Component:
     """What a METADATA file says.
+
+    Args:
+        bills: of materials that came with it.
 
     Raises:
         ValueError: it gives no name or no version.
@@ -85,7 +108,34 @@ def from_metadata(
         texts=tuple(sorted(texts, key=lambda text: text.name)),
         sha256=sha256,
         needs=_needs(metadata.get_all("Requires-Dist", [])),
+        parts=tuple(
+            sorted({part for bill in bills for part in _parts(bill, normal(name))}, key=str)
+        ),
     )
+
+
+def is_bill(path: str) -> bool:
+    """Whether a file of a distribution is a bill of materials (PEP 770) that may be read."""
+    return ".dist-info/sboms/" in path and path.endswith(".json")
+
+
+def _parts(bill: bytes, own: str) -> Iterator[Part]:
+    """What a CycloneDX bill lists beside the distribution itself; nothing of what is none."""
+    try:
+        told = json.loads(bill)
+        waiting = list(told["components"])
+    except (ValueError, RecursionError, KeyError, TypeError):
+        return
+    while waiting:
+        each = waiting.pop()
+        if not isinstance(each, dict):
+            continue
+        inner = each.get("components")
+        waiting += inner if isinstance(inner, list) else []
+        name, version = str(each.get("name") or ""), str(each.get("version") or "")
+        purl = re.split(r"[?#]", str(each.get("purl") or ""))[0]
+        if name and normal(name) != own and not purl.startswith("pkg:pypi/"):
+            yield Part(name, version, purl)
 
 
 def _needs(requirements: list[str]) -> tuple[str, ...]:

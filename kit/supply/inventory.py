@@ -12,7 +12,13 @@ from pathlib import Path
 
 from kit.errors import UsageError
 from kit.files import sha256_file
-from kit.supply.component import Component, LicenceText, from_metadata, is_licence_text
+from kit.supply.component import (
+    Component,
+    LicenceText,
+    from_metadata,
+    is_bill,
+    is_licence_text,
+)
 
 _MOST = 8 << 20
 """Bytes of a wheel's metadata, or of one text about licences."""
@@ -31,7 +37,8 @@ def installed(environment: Path | None = None) -> tuple[Component, ...]:
     found: dict[tuple[str, str], Component] = {}
     for each in distributions(path=[str(folder) for folder in folders]):
         try:
-            component = from_metadata(_message(each), tuple(_texts(each)))
+            texts, bills = tuple(_texts(each)), tuple(_bills(each))
+            component = from_metadata(_message(each), texts, bills=bills)
         except ValueError as error:
             raise UsageError(f"a package can't be told: {error}", where=_place(each)) from error
         found.setdefault((component.name, component.version), component)
@@ -58,7 +65,8 @@ def read_wheel(path: Path) -> Component:
                 for name in archive.namelist()
                 if is_licence_text(name) and not name.endswith("/")
             ]
-        return from_metadata(metadata, tuple(texts), (sha256_file(path),))
+            bills = [_read(archive, name) for name in archive.namelist() if is_bill(name)]
+        return from_metadata(metadata, tuple(texts), (sha256_file(path),), bills)
     except (OSError, ValueError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
         raise UsageError(f"not a wheel, or a damaged one ({error})", where=path) from error
 
@@ -87,6 +95,13 @@ def _texts(each: Distribution) -> Iterator[LicenceText]:
         path = Path(str(file.locate()))
         if is_licence_text(file.as_posix()) and path.is_file() and path.stat().st_size <= _MOST:
             yield LicenceText(file.as_posix(), path.read_text(encoding="utf-8", errors="replace"))
+
+
+def _bills(each: Distribution) -> Iterator[bytes]:
+    for file in each.files or ():
+        path = Path(str(file.locate()))
+        if is_bill(file.as_posix()) and path.is_file() and path.stat().st_size <= _MOST:
+            yield path.read_bytes()
 
 
 def _place(each: Distribution) -> object:

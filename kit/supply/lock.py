@@ -89,8 +89,10 @@ def locked_components(
     by_name = {each.name: each for each in known}
     found = []
     for pin in sorted(set(pins), key=lambda pin: (pin.name, pin.version)):
-        here = exact.get((pin.name, pin.version)) or by_name.get(pin.name)
+        same = exact.get((pin.name, pin.version))
+        here = same or by_name.get(pin.name)
         licence = here.licence if here else reviewed_licence(pin.name)
         needs = here.needs if here else ()
-        found.append(Component(pin.name, pin.version, licence, sha256=pin.sha256, needs=needs))
+        parts = same.parts if same else ()
+        found.append(Component(pin.name, pin.version, licence, (), pin.sha256, needs, parts))
     return tuple(found)

@@ -76,6 +76,7 @@ def as_json(name: str, components: Sequence[Component], place: str) -> dict[str,
                 "said": each.licence.said,
                 "why": each.licence.why or None,
                 "texts": len(each.texts),
+                "parts": len(each.parts),
             }
             for each in components
         ],
@@ -90,6 +91,7 @@ def markdown(name: str, components: Sequence[Component], place: str) -> str:
         "",
         f"{len(components)} Python packages, held to the policy for `{place}`. "
         "What a base image or the system brings is not among them.",
+        *_inside(components),
         *_breaches(breaches(components, place)),
         *_aloud(components, place),
         *_table("Licences", ("licence", "packages"), sorted(counted.items())),
@@ -112,6 +114,13 @@ def markdown(name: str, components: Sequence[Component], place: str) -> str:
         ),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _inside(components: Sequence[Component]) -> list[str]:
+    count = sum(len(each.parts) for each in components)
+    telling = sum(bool(each.parts) for each in components)
+    text = f"{telling} of them tell what was built into them: {count} libraries, see {SBOM}."
+    return ["", text] if count else []
 
 
 def _breaches(found: Sequence[Breach]) -> list[str]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from kit import __version__
 from kit.errors import MissingPackage, UsageError
 from kit.files import sha256_json
-from kit.supply.component import Component
+from kit.supply.component import Component, Part
 from kit.supply.spdx import spdx
 
 if TYPE_CHECKING:
@@ -40,6 +40,11 @@ class Subject:
     model: Mapping[str, Any] | None = None
     sha256: str = ""
     facts: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def ref(self) -> str:
+        """Its name within a bill, where a model may be called as what carries it."""
+        return f"{'software' if self.model is None else 'model'}:{self.name}"
 
 
 def sbom(
@@ -65,7 +70,7 @@ def sbom(
     listed = sorted(components, key=lambda each: (each.name, each.version))
     models = list(parts)
     entries = {each.purl: _distribution(each) for each in listed}
-    others = {each.name: _subject(each) for each in models}
+    others = {each.ref: _subject(each) for each in models}
     root = _subject(subject)
     tool = Entry(name="detector-kit", version=__version__, type=ComponentType.APPLICATION)
     bom = Bom(
@@ -84,7 +89,7 @@ def sbom(
     told: dict[str, Any] = json.loads(JsonV1Dot6(bom).output_as_string())
     for model in models:
         if model.model is not None:  # the library leaves this part of the standard out
-            entry = next(one for one in told["components"] if one["bom-ref"] == model.name)
+            entry = next(one for one in told["components"] if one["bom-ref"] == model.ref)
             entry["modelCard"] = dict(model.model)
     return _named_by_content(told)
 
@@ -148,6 +153,25 @@ def _distribution(each: Component) -> Entry:
         else [],
         hashes=hashes if len(hashes) == 1 else [],
         external_references=files,
+        components=[_part(each, part) for part in each.parts],
+    )
+
+
+def _part(of: Component, each: Part) -> Entry:
+    from cyclonedx.model.component import Component as Entry
+    from cyclonedx.model.component import ComponentType
+    from packageurl import PackageURL
+
+    try:
+        purl = PackageURL.from_string(each.purl) if each.purl else None
+    except ValueError:
+        purl = None
+    return Entry(
+        name=each.name,
+        version=each.version or None,
+        type=ComponentType.LIBRARY,
+        bom_ref=f"{of.purl}#{each.purl or each.name}@{each.version}",
+        purl=purl,
     )
 
 
@@ -162,7 +186,7 @@ def _subject(each: Subject) -> Entry:
         name=each.name,
         version=each.version,
         type=ComponentType.MACHINE_LEARNING_MODEL if model else ComponentType.APPLICATION,
-        bom_ref=each.name,
+        bom_ref=each.ref,
         # what is no SPDX expression is told as a name
         licenses=[LicenseFactory().make_from_string(spdx(each.licence) or each.licence)]
         if each.licence

@@ -42,6 +42,22 @@ def test_it_holds_the_package_and_nothing_beside_it(installed: Path) -> None:
     assert list(installed.glob("*.dist-info/licenses/LICENSE"))
 
 
+def test_it_holds_the_policy_of_licences_and_its_own(installed: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from kit.parcel.contents import _own_licence\n"
+        "from kit.supply import policy, spdx\n"
+        "assert policy.__file__.startswith(sys.argv[1])\n"
+        "print(len(policy.policy().allowed), len(spdx.table().fields), _own_licence()[:80])\n"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", code, installed],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert told.returncode == 0, told.stderr
+    assert "Apache License" in told.stdout
+
+
 def test_it_finds_its_cards_even_beside_a_package_of_that_name(
     installed: Path, tmp_path: Path
 ) -> None:

@@ -148,6 +148,16 @@ def test_any_change_is_refused(signed: Path, keys: tuple[Path, Path], data: st.D
             assert key is None or changed == whole
 
 
+def test_every_file_is_the_one_that_is_named(unsigned: Path, tmp_path: Path) -> None:
+    whole = unsigned.read_bytes()
+    with tarfile.open(unsigned) as tar:
+        starts = {info.name: info.offset_data for info in tar}
+    for number, (name, start) in enumerate(starts.items()):
+        told = refused(whole[:start] + b"\1" + whole[start + 1 :], tmp_path / str(number))
+        if not name.endswith((MANIFEST, SUMS)):
+            assert f"{name.partition('/')[2]} is not the file its manifest names" in told
+
+
 def test_nothing_hides_behind_a_file(unsigned: Path, tmp_path: Path) -> None:
     """Files end within a block, and the archive within a record: what is left over is empty."""
     whole = unsigned.read_bytes()
@@ -155,8 +165,9 @@ def test_nothing_hides_behind_a_file(unsigned: Path, tmp_path: Path) -> None:
         ends = [info.offset_data + -(-info.size // BLOCK) * BLOCK - 1 for info in tar]
     ends = [end for end in ends if not whole[end]]
     assert len(ends) > 10
-    for number, end in enumerate([*ends, len(whole) - 1]):
-        changed = whole[:end] + b"x" + whole[end + 1 :]
+    hidden = [whole[:end] + b"x" + whole[end + 1 :] for end in (*ends, len(whole) - 1)]
+    behind = [whole + more for more in (b"x", bytes(BLOCK), bytes(tarfile.RECORDSIZE), whole)]
+    for number, changed in enumerate([*hidden, *behind, whole[:-BLOCK], whole[:-1]]):
         assert refused(changed, tmp_path / str(number))
 
 

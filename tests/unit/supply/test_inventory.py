@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import zipfile
@@ -14,14 +15,15 @@ from doubles.wheel import make_wheel
 
 from kit.errors import UsageError
 from kit.files import sha256_file
+from kit.supply.component import Component, Part
 from kit.supply.inventory import installed, read_wheel
 from kit.supply.report import texts
 
 pytest.importorskip("license_expression")
 
 
-def test_this_environment_is_told_whole() -> None:
-    found = {each.name: each for each in installed()}
+def test_this_environment_is_told_whole(here: tuple[Component, ...]) -> None:
+    found = {each.name: each for each in here}
     assert found["numpy"].version == metadata.version("numpy")
     assert any("BSD" in text.text or "Redistribution" in text.text for text in found["numpy"].texts)
     assert "numpy" in found["opencv-python-headless"].needs
@@ -62,6 +64,39 @@ def test_a_wheel_tells_the_same_as_when_installed(tmp_path: Path) -> None:
         archive.extractall(tmp_path / "packages")
     [there] = installed(tmp_path / "packages")
     assert replace(there, sha256=told.sha256) == told
+
+
+BILL = {
+    "bomFormat": "CycloneDX",
+    "components": [
+        {"name": "tiny", "version": "1.0", "purl": "pkg:pypi/tiny@1.0?file_name=x"},
+        {
+            "name": "openssl-libs",
+            "version": "1.1.1k",
+            "purl": "pkg:rpm/almalinux/openssl-libs@1.1.1k?arch=x",
+            "components": [{"name": "zlib"}, "nonsense", {"components": 3}],
+        },
+    ],
+}
+
+
+def test_what_was_built_into_a_wheel(tmp_path: Path, here: tuple[Component, ...]) -> None:
+    bills = {"tiny-1.0.dist-info/sboms/a.cdx.json": json.dumps(BILL)}
+    told = read_wheel(make_wheel(tmp_path, "tiny", files=bills))
+    assert told.parts == (
+        Part("openssl-libs", "1.1.1k", "pkg:rpm/almalinux/openssl-libs@1.1.1k"),
+        Part("zlib", ""),
+    )
+    inside = {part.name for each in here for part in each.parts}
+    assert "openssl" in {name.partition("-")[0] for name in inside}  # of wheels that do tell
+
+
+@pytest.mark.parametrize(
+    "bill", ["", "{}", "[]", '{"components": 3}', '{"components": null}', "[" * 9999]
+)
+def test_a_bill_that_is_none_tells_nothing(bill: str, tmp_path: Path) -> None:
+    bills = {"tiny-1.0.dist-info/sboms/a.cdx.json": bill}
+    assert read_wheel(make_wheel(tmp_path, "tiny", files=bills)).parts == ()
 
 
 def test_texts_go_nowhere_else(tmp_path: Path) -> None:

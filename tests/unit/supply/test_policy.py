@@ -10,7 +10,6 @@ import pytest
 
 from kit.errors import GateRefused
 from kit.supply.component import Component
-from kit.supply.inventory import installed
 from kit.supply.lock import locked_components, read_lock
 from kit.supply.policy import breaches, policy
 from kit.supply.report import require_policy
@@ -20,11 +19,6 @@ pytest.importorskip("license_expression")
 
 ROOT = Path(__file__).parents[3]
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
-
-
-@pytest.fixture(scope="module")
-def here() -> tuple[Component, ...]:
-    return installed()
 
 
 def of(expression: str, name: str = "thing") -> Component:

@@ -9,6 +9,7 @@ import pytest
 from doubles.wheel import make_wheel
 
 from kit.supply.__main__ import main
+from kit.supply.component import Component
 from kit.supply.report import REPORT, SBOM, TABLE, TEXTS
 
 pytest.importorskip("cyclonedx")
@@ -66,7 +67,13 @@ def test_a_broken_policy_writes_nothing(
     assert not out.exists()
 
 
-def test_of_a_lock(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_of_a_lock(
+    here: tuple[Component, ...],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("kit.supply.__main__.installed", lambda environment: here)
     out = tmp_path / "out"
     assert main([str(out), "--lock", str(ROOT / "requirements" / "edge-cuda.txt")]) == 0
     told = (out / REPORT).read_text()

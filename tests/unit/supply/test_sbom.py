@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,6 @@ from hypothesis import strategies as st
 
 from kit.errors import UsageError
 from kit.supply.component import Component
-from kit.supply.inventory import installed
 from kit.supply.lock import locked_components, read_lock
 from kit.supply.sbom import Subject, sbom
 from kit.supply.spdx import Licence
@@ -42,8 +42,7 @@ def test_the_check_checks() -> None:
         require_valid({**bill, "components": [{"name": "no type"}]})
 
 
-def test_of_this_environment_it_is_valid_and_whole() -> None:
-    here = installed()
+def test_of_this_environment_it_is_valid_and_whole(here: tuple[Component, ...]) -> None:
     bill = sbom(SUBJECT, here)
     require_valid(bill)
     told = {each["purl"]: each for each in bill["components"]}
@@ -53,13 +52,17 @@ def test_of_this_environment_it_is_valid_and_whole() -> None:
     [numpy] = [each.purl for each in here if each.name == "numpy"]
     [cv2] = [each.purl for each in here if each.name == "opencv-python-headless"]
     assert numpy in needs[cv2]
-    assert set(needs["detector-kit"]) == set(told)
+    within = {one["name"] for each in told.values() for one in each.get("components", [])}
+    assert within == {part.name for each in here for part in each.parts}
+    refs = [each["ref"] for each in bill["dependencies"]]
+    assert len(refs) == len({*refs}) > len(told)
+    assert set(needs["software:detector-kit"]) == set(told)
 
 
 @pytest.mark.parametrize("lock", ["edge-cpu", "edge-cuda"])
-def test_of_a_lock_it_gives_every_hash(lock: str) -> None:
+def test_of_a_lock_it_gives_every_hash(lock: str, here: tuple[Component, ...]) -> None:
     pins = read_lock(ROOT / "requirements" / f"{lock}.txt")
-    bill = sbom(SUBJECT, locked_components(pins, installed()))
+    bill = sbom(SUBJECT, locked_components(pins, here))
     require_valid(bill)
     assert len(bill["components"]) == len(pins)
     digests = {(pin.name, pin.version): {*pin.sha256} for pin in pins}
@@ -77,6 +80,14 @@ def test_a_model_is_one_of_its_parts() -> None:
     assert model["hashes"] == [{"alg": "SHA-256", "content": "a" * 64}]
     assert model["modelCard"]["modelParameters"]["task"] == "object-detection"
     assert model["licenses"] == [{"license": {"id": "AGPL-3.0-only"}}]
+
+
+def test_a_model_may_be_called_as_what_carries_it() -> None:
+    bill = sbom(replace(SUBJECT, name="cells"), [Component("cells", "1")], [MODEL])
+    require_valid(bill)
+    refs = [bill["metadata"]["component"]["bom-ref"]]
+    refs += [each["bom-ref"] for each in bill["components"]]
+    assert len(refs) == len({*refs}) == 3
 
 
 def test_it_is_the_same_for_the_same_and_another_for_another(
