@@ -1,4 +1,4 @@
-"""Images, really built: of what is in this checkout, on an engine and a base that are here or are made."""
+"""Images, really built of this checkout, on an engine and a base that are here or are made."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def train(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> str:
             _copy(path, context / line[1:])
     shutil.copytree(REPOSITORY / "docker", context / "docker")
     (context / "requirements" / "train-cpu.txt").write_text(lock_for_cpus(wheel))
-    with _served(wheel.parent) as address:
+    with _Served(wheel.parent) as address:
         return engine.build(
             "train", "train.Dockerfile", context,
             "--build-arg", "LOCK=requirements/train-cpu.txt",
@@ -97,7 +97,7 @@ def _torch_for_cpus() -> Path | None:
     return None
 
 
-class _served:
+class _Served:
     """A folder behind an address of this machine."""
 
     def __init__(self, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""The image for training: without a network, on a read-only root, as anybody, stopped and gone on with."""
+"""The image for training: no network, a read-only root, any user; stopped, and gone on with."""
 
 from __future__ import annotations
 
