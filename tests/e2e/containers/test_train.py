@@ -42,11 +42,6 @@ def test_training_stops_by_signal_and_goes_on(
     assert (out / "run" / "best").is_dir()
     assert {path.stat().st_uid for path in out.rglob("*")} == {10001}
 
-    # another user takes it from there
-    engine("run", "--rm", *run, "--user", "12345", train,
-           "export", "/out/run/best", "--tolerance", "50", "--out", "/out/onnx")  # fmt: skip
-    assert {path.stat().st_uid for path in (out / "onnx").rglob("*")} == {12345}
-
 
 def test_bad_input_is_one_message(
     engine: Engine, train: str, flags: Flags, out: Path, tmp_path: Path
