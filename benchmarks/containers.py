@@ -1,15 +1,15 @@
 """How large the images are, and how soon a container has found something.
 
 Builds the images of the edge as the README says, or takes those it is given. Measured: each image's
-size; wall time of `docker run IMAGE detect` on one picture, from the command to its end, confined as
-docker/compose.yaml says; and of `docker run APP serve` until its page answers; medians. Promised:
-450 MB and, with the page, 900 MB; 3 s to the first detection.
+size; wall time of `docker run IMAGE detect` on one picture, from the command to its end, confined
+as docker/compose.yaml says; and of `docker run APP serve` until its page answers; medians.
+Promised: 450 MB and, with the page, 900 MB; 3 s to the first detection.
 
     python benchmarks/containers.py --edge kit-edge --app kit-app --bundle runs/bccd-onnx \\
         --picture smear.jpg
 
-Needs a Docker daemon (DOCKER_HOST), and to build the images a base image. Expect some minutes to build
-and one to measure.
+Needs a Docker daemon (DOCKER_HOST), and to build the images a base image. Expect some minutes to
+build and one to measure.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from kit.errors import RunFailed, UsageError
 MB = 1_000_000
 LIMITS = {"edge": 450, "app": 900}
 CONFINED = (
-    "--init --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges "
-    "--pids-limit 512 --memory 4g --shm-size 1g"
-).split()
+    "--init", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--pids-limit", "512",
+    "--security-opt", "no-new-privileges", "--memory", "4g", "--shm-size", "1g",
+)  # fmt: skip
 PORT = 17860
 
 
@@ -139,8 +139,8 @@ def serve(image: str, bundle: Path) -> float:
     """Seconds until the page's first answer."""
     begun = time.perf_counter()
     container = docker(
-        "run", "-d", *CONFINED, "-p", f"127.0.0.1:{PORT}:7860", "-v", f"{bundle.resolve()}:/models:ro",
-        image, "serve", "/models", "--host", "0.0.0.0",
+        "run", "-d", *CONFINED, "-p", f"127.0.0.1:{PORT}:7860",
+        "-v", f"{bundle.resolve()}:/models:ro", image, "serve", "/models", "--host", "0.0.0.0",
     ).strip()  # fmt: skip
     try:
         while time.perf_counter() - begun < 120:

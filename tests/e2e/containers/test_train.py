@@ -28,8 +28,8 @@ def test_training_stops_by_signal_and_goes_on(
 ) -> None:
     container = engine.start(*run, train, *TRAIN)
     end = time.monotonic() + 120
-    while "1/3" not in engine("logs", container).stdout:
-        assert engine.state(container)["Running"], engine("logs", container).stderr
+    while "1/3" not in (told := engine("logs", container).stderr):
+        assert engine.state(container)["Running"], told
         assert time.monotonic() < end
         time.sleep(0.2)
     engine("stop", "-t", "60", container)
