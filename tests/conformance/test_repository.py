@@ -12,6 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
+IMAGES = sorted((ROOT / "docker").glob("*.Dockerfile"))
 RUNNING = [lock for lock in LOCKS if lock.stem not in ("build", "supply")]  # these run no detector
 
 # Written in two parts, so that this file doesn't hold what it looks for.
@@ -119,9 +120,7 @@ def test_this_python_is_one_that_is_promised() -> None:
     assert sys.version_info >= (3, int(least[1]))
 
 
-@pytest.mark.parametrize(
-    "path", sorted((ROOT / "docker").glob("*.Dockerfile")), ids=lambda p: p.name
-)
+@pytest.mark.parametrize("path", IMAGES, ids=lambda path: path.name)
 def test_an_image_is_of_this_version_and_its_locks_are_there(path: Path) -> None:
     from kit import __version__
 

@@ -1,5 +1,5 @@
-"""A container engine for tests: the one that answers here, or one of our own, and a base image made on
-the spot where none can be had."""
+"""A container engine for tests: the one that answers here, or one of our own, and a base image
+that is made on the spot where none can be had."""
 
 from __future__ import annotations
 
@@ -156,8 +156,8 @@ def _with_base(engine: Engine) -> Engine:
 
 
 def _debootstrap(engine: Engine, name: str) -> None:
-    """Debian as the official slim image has it, from this machine's own mirror. Trusts whom this machine
-    trusts, so that pip gets through a proxy with a certificate of its own."""
+    """Debian as the official slim image has it, from this machine's own mirror. It trusts whom this
+    machine trusts, so that pip gets through a proxy with a certificate of its own."""
     if os.geteuid() != 0 or shutil.which("mmdebstrap") is None or not _SOURCES.is_file():
         raise NoEngine(f"{BASE} can't be pulled, and making one needs root, mmdebstrap and Debian")
     drop = [f"--dpkgopt=path-exclude=/usr/share/{each}/*" for each in ("man", "doc", "locale")]
@@ -179,7 +179,8 @@ def _debootstrap(engine: Engine, name: str) -> None:
     )
     taken = subprocess.run(
         [engine.program, "import", "--change", 'CMD ["bash"]', "-", name],
-        env={**os.environ, **engine.environment}, stdin=made.stdout, capture_output=True, check=False,
+        env={**os.environ, **engine.environment}, stdin=made.stdout, capture_output=True,
+        check=False,
     )  # fmt: skip
     _, complaint = made.communicate()
     if made.returncode or taken.returncode:

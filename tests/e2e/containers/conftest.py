@@ -1,4 +1,4 @@
-"""Images, really built: of what is in this checkout, on an engine and a base that are here or are made."""
+"""Images, really built of this checkout, on an engine and a base that are here or are made."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -38,7 +39,7 @@ def engine() -> Iterator[Engine]:
 
 
 @pytest.fixture(scope="session")
-def edge(engine: Engine) -> str:
+def edge(engine: Engine, _train: Future[str] | None) -> str:
     return engine.build("edge", "edge.Dockerfile", REPOSITORY)
 
 
@@ -48,19 +49,36 @@ def app(engine: Engine, edge: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def train(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> str:
+def train(_train: Future[str] | None) -> str:
     """The image for training, with a build of torch for CPUs in place of the lock's, which with its
     libraries for GPUs takes minutes and gigabytes (`make slow` does that)."""
-    wheel = _torch_for_cpus()
-    if wheel is None:
+    if _train is None:
         pytest.skip("pip's find-links name no build of torch for CPUs: see `make slow`")
+    return _train.result()
+
+
+@pytest.fixture(scope="session")
+def _train(
+    request: pytest.FixtureRequest, engine: Engine, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Future[str] | None]:
+    """Begun before the others where it is wanted, and built beside them: it takes longest."""
+    wheel = _torch_for_cpus()
+    wanted = any("train" in getattr(item, "fixturenames", ()) for item in request.session.items)
+    if wheel is None or not wanted:
+        yield None
+        return
     context = tmp_path_factory.mktemp("context")
+    with ThreadPoolExecutor(1) as beside:
+        yield beside.submit(_build_for_cpus, engine, wheel, context)
+
+
+def _build_for_cpus(engine: Engine, wheel: Path, context: Path) -> str:
     for line in (REPOSITORY / ".dockerignore").read_text().splitlines():
         if line.startswith("!") and (path := REPOSITORY / line[1:]).exists():
             _copy(path, context / line[1:])
     shutil.copytree(REPOSITORY / "docker", context / "docker")
     (context / "requirements" / "train-cpu.txt").write_text(lock_for_cpus(wheel))
-    with _served(wheel.parent) as address:
+    with _Served(wheel.parent) as address:
         return engine.build(
             "train", "train.Dockerfile", context,
             "--build-arg", "LOCK=requirements/train-cpu.txt",
@@ -97,7 +115,7 @@ def _torch_for_cpus() -> Path | None:
     return None
 
 
-class _served:
+class _Served:
     """A folder behind an address of this machine."""
 
     def __init__(self, folder: Path) -> None:

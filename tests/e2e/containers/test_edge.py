@@ -1,4 +1,4 @@
-"""The image of the edge: what it finds, measures and serves, with no more than compose.yaml gives it."""
+"""The image of the edge: it finds, measures and serves with no more than compose.yaml gives it."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_it_evaluates_and_benchmarks(
     engine("run", "--rm", *bench, edge, "bench", "/models", "/data", "--seconds", "1",
            "--out", "b.json", "--page", "b.html")  # fmt: skip
     timed = json.loads((out / "b.json").read_text())
-    assert timed["provider"] == "CPUExecutionProvider"
+    assert {row["provider"] for row in timed} == {"CPUExecutionProvider"}
     assert json.loads((out / "e.json").read_text())["ap50"] is not None
     assert {path.stat().st_uid for path in out.iterdir()} == {10001}
 
@@ -101,7 +101,7 @@ def test_it_is_small_and_holds_no_tools(engine: Engine, edge: str, app: str) -> 
 
 INSPECT = """
 for each in pip pip3 gcc cc ld make strip git curl wget; do command -v $each; done
-find / -xdev \\( -name pip -o -name setuptools -o -name '*.whl' -o -path '*/pip/cache' \\) 2>/dev/null
+find / -xdev \\( -name pip -o -name setuptools -o -name '*.whl' \\) 2>/dev/null
 ls -A /var/lib/apt/lists /var/cache/apt /root /tmp 2>/dev/null | grep -v : | grep .
 find / -xdev -perm -4000 -name 'python*' 2>/dev/null
 exit 0

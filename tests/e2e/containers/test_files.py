@@ -1,4 +1,4 @@
-"""What the files say, without an engine: the linter's rules, the schema, and what is promised of each."""
+"""What the files say, without an engine: the linter, the schema, what is promised of each."""
 
 from __future__ import annotations
 
@@ -69,4 +69,4 @@ def test_every_service_is_confined(services: dict[str, Any]) -> None:
         if not name.startswith("app"):
             assert each["network_mode"] == "none"
         for volume in each["volumes"]:
-            assert volume.endswith(":ro") or volume.endswith(":/out")
+            assert volume.endswith((":ro", ":/out"))

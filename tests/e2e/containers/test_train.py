@@ -1,4 +1,4 @@
-"""The image for training: without a network, on a read-only root, as anybody, stopped and gone on with."""
+"""The image for training: no network, a read-only root, any user; stopped, and gone on with."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def test_training_stops_by_signal_and_goes_on(
 ) -> None:
     container = engine.start(*run, train, *TRAIN)
     end = time.monotonic() + 120
-    while "1/3" not in engine("logs", container).stdout:
-        assert engine.state(container)["Running"], engine("logs", container).stderr
+    while "1/3" not in (told := engine("logs", container).stderr):
+        assert engine.state(container)["Running"], told
         assert time.monotonic() < end
         time.sleep(0.2)
     engine("stop", "-t", "60", container)
@@ -41,11 +41,6 @@ def test_training_stops_by_signal_and_goes_on(
     assert len(json.loads((out / "run" / "history.json").read_text())) >= 3
     assert (out / "run" / "best").is_dir()
     assert {path.stat().st_uid for path in out.rglob("*")} == {10001}
-
-    # another user takes it from there
-    engine("run", "--rm", *run, "--user", "12345", train,
-           "export", "/out/run/best", "--tolerance", "50", "--out", "/out/onnx")  # fmt: skip
-    assert {path.stat().st_uid for path in (out / "onnx").rglob("*")} == {12345}
 
 
 def test_bad_input_is_one_message(
