@@ -36,7 +36,7 @@ class Target:
 
     @property
     def own(self) -> bool:
-        """Whether the kit itself takes the bytes apart, so that its lines say how far a file got."""
+        """Whether the kit takes the bytes apart itself: its lines say how far a file got."""
         return self.name in OWN
 
 
