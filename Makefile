@@ -24,7 +24,7 @@ define part
 	echo "--- $(1): $$((SECONDS - began)) s"
 endef
 
-.PHONY: help setup quickstart study test slow lock sbom audit clean
+.PHONY: help setup quickstart study test slow fuzz lock sbom audit clean
 
 help:  ## what there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -57,6 +57,10 @@ test: setup  ## style, types, import direction and all quick tests
 slow: setup  ## the tests that take minutes
 	$(call part,pytest -m slow,$(BIN)/python -m pytest -q -m slow)
 	$(call part,new examples,KIT_EXAMPLES=explore $(BIN)/python -m pytest -q tests/conformance/test_formats.py tests/unit/data)
+
+# SECONDS of a shell count upwards by themselves, so the option has another name.
+fuzz: setup  ## damaged and hostile files for every parser (FUZZ=600 seconds), with a report
+	@$(BIN)/python benchmarks/fuzz.py --seconds $(or $(FUZZ),600)
 
 # One lock per place the kit runs. uv.lock would write out the registry's addresses, these don't.
 compile = $(BIN)/uv pip compile pyproject.toml --quiet --generate-hashes --no-annotate --no-emit-index-url \

@@ -25,6 +25,8 @@ D = TypeVar("D", bound="DataclassInstance")
 Place: TypeAlias = tuple[str | int, ...]
 """Keys and indices that lead to a value."""
 
+_SHOWN = 200  # characters of a wrong value
+
 STRICT = ConfigDict(extra="forbid", strict=False, allow_inf_nan=False)
 """For dataclasses that users write: an unknown key is a mistake, and a number that is none is."""
 
@@ -191,4 +193,6 @@ def _in_words(mistake: Any) -> str:
     reason = mistake["msg"].removeprefix("Value error, ")
     if not mistake["loc"] and isinstance(mistake["input"], dict):
         return str(reason)  # it names what it is about
-    return f"{place}: {reason[0].lower()}{reason[1:]}, got {mistake['input']!r}"
+    given = repr(mistake["input"])
+    given = given if len(given) <= _SHOWN else f"{given[:_SHOWN]}..."
+    return f"{place}: {reason[0].lower()}{reason[1:]}, got {given}"

@@ -26,7 +26,7 @@ def _memory(data: bytes, folder: Path) -> None:
 
 
 def _flood(data: bytes, folder: Path) -> None:
-    bytearray(b"x") * (3 << 29)
+    bytearray(b"x") * ((1 << 30) + (1 << 28))
 
 
 FAULTY = {

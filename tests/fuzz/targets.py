@@ -34,6 +34,11 @@ class Target:
     parse: Parse
     needs: tuple[str, ...] = ()
 
+    @property
+    def own(self) -> bool:
+        """Whether the kit takes the bytes apart itself: its lines say how far a file got."""
+        return self.name in OWN
+
 
 def _put(folder: Path, name: str, data: bytes) -> Path:
     path = folder / name
@@ -358,5 +363,10 @@ TARGETS = (
            _file("kit.finetune.distance", "Reference.load", "a.safetensors"), ("torch",)),
     Target("run's state", "binary", lambda: [seeds.checkpoint()], _run_state, ("torch",)),
 )  # fmt: skip
+
+OWN = {
+    "yolo labels", "yolo data.yaml", "split list", "voc xml", "coco json", "class map", "recipe",
+    "onnx graph", "audit log", "feedback", "users", "zip archive", "tar archive", "bundle card",
+}  # fmt: skip
 
 BY_NAME = {target.name: target for target in TARGETS}

@@ -173,7 +173,7 @@ def _nasty(job: dict[str, Any]) -> dict[str, Any]:
     try:
         answer = f"read: {look()}"[:500]
     except KitError as error:
-        answer = f"refused ({error.exit_code}): {error}"
+        answer = f"refused ({error.exit_code}): {error}"[:2000]
     except BaseException:
         fault = _told()
     _watch(0)

@@ -3,22 +3,35 @@ from __future__ import annotations
 import errno
 import fcntl
 import hashlib
+import io
 import json
 import os
+<<<<<<< HEAD
 import subprocess
 import sys
+=======
+>>>>>>> pack-8
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from kit.errors import UsageError
+from kit.errors import DataError, UsageError
 from kit.files import (
+<<<<<<< HEAD
     is_part,
     new_directory,
     new_file,
     remove_directory,
     replaced,
     scratch,
+=======
+    load_arrays,
+    new_directory,
+    parse_json,
+    read_json,
+    read_limited,
+>>>>>>> pack-8
     sha256_file,
     sha256_json,
     sweep,
@@ -221,3 +234,56 @@ def test_hashes(tmp_path: Path) -> None:
     assert sha256_file(tmp_path / "a") == hashlib.sha256(data).hexdigest()
     assert sha256_json({"a": 1, "b": 2}) == sha256_json({"b": 2, "a": 1})
     assert sha256_json([1, 2]) != sha256_json([2, 1])
+
+
+def test_only_regular_files_of_a_bounded_size_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"12345")
+    assert read_limited(path, 5) == b"12345"
+    with pytest.raises(OSError, match="larger than 4 bytes"):
+        read_limited(path, 4)
+    os.mkfifo(tmp_path / "pipe")  # nobody writes: it is not waited for
+    for other in (tmp_path / "pipe", Path("/dev/zero"), tmp_path):
+        with pytest.raises(OSError):  # noqa: PT011 - the reason is the system's for a folder
+            read_limited(other, 5)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (b'{"a": NaN}', "NaN is no number"),
+        (b'{"a": [-Infinity]}', "-Infinity is no number"),
+        (b'{"a": 1e999}', "larger than any number"),
+        (b'{"a": {"b": 1, "c": 2, "b": 1}}', "the key 'b' is there twice"),
+        (b"[" * 100_000, "recursion"),
+        (b"9" * 10_000, "digits"),
+        (b"\xff\xfe\x00", "decode"),
+    ],
+)
+def test_json_that_could_be_read_in_two_ways_is_refused(
+    tmp_path: Path, text: bytes, told: str
+) -> None:
+    (tmp_path / "it.json").write_bytes(text)
+    with pytest.raises(DataError, match=f"not a thing .*{told}"):
+        read_json(tmp_path / "it.json", "a thing", error=DataError)
+
+
+def test_json_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    value = {"a": [1, 2.5, 1e300, None, True, "\u00e4"], "b": {"a": {}}}
+    write_json(tmp_path / "it.json", value)
+    assert read_json(tmp_path / "it.json", "it", error=DataError) == value
+    assert parse_json(b"\xef\xbb\xbf[1]") == [1]
+
+
+def test_arrays_come_back_and_objects_do_not(tmp_path: Path) -> None:
+    path = tmp_path / "it.npz"
+    np.savez_compressed(path, a=np.arange(6).reshape(2, 3), b=np.array(["x", "yz"]))
+    found = load_arrays(path)
+    assert found["a"].tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert found["b"].tolist() == ["x", "yz"]
+    evil = io.BytesIO()
+    np.savez(evil, a=np.array([print], object))
+    for data in (evil.getvalue(), path.read_bytes()[:-30], b"", b"PK"):
+        path.write_bytes(data)
+        with pytest.raises(ValueError, match=r"Object arrays|not a file of arrays"):
+            load_arrays(path)

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 
@@ -244,3 +247,23 @@ def test_a_picture_without_memory_for_it_is_not_called_damaged(
         monkeypatch.setattr("cv2.imdecode", full)
         with pytest.raises(OutOfMemory, match=r"a\.png: there is no memory to decode"):
             decode_picture(data, where="a.png")
+
+
+def test_opencv_has_the_same_limit(tmp_path: Path) -> None:
+    """For a file of whose size it thinks otherwise than Pillow, by which the header is checked."""
+    code = (
+        "import os, kit.pixels as p\n"
+        "assert int(os.environ['OPENCV_IO_MAX_IMAGE_PIXELS']) == p.MAX_PIXELS\n"
+        "import cv2, numpy as np\n"
+        "try: cv2.imdecode(np.fromfile('it.pbm', np.uint8), cv2.IMREAD_GRAYSCALE)\n"
+        "except cv2.error as error: assert 'CV_IO_MAX_IMAGE_PIXELS' in str(error), error\n"
+        "else: raise SystemExit('it was decoded')\n"
+    )
+    (tmp_path / "it.pbm").write_bytes(b"P4\n12000 12000\n" + bytes(18_000_000))
+    variables = {k: v for k, v in os.environ.items() if k != "OPENCV_IO_MAX_IMAGE_PIXELS"}
+    variables["PYTHONPATH"] = str(Path(__file__).parents[2])
+    told = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=variables,
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert told.returncode == 0, told.stderr

@@ -110,7 +110,7 @@ def zip_with_a_file_twice(folder: Path) -> Look:
 
 @case(r"refused \(2\).*unpacks to more than")
 def zip_bomb(folder: Path) -> Look:
-    return unpacks(folder, with_one("labels/b.txt", bytes(200 * MB)))
+    return unpacks(folder, with_one("labels/b.txt", bytes(60 * MB)))
 
 
 @case(r"refused \(2\).*(unpacks to more than|damaged one)")
@@ -194,22 +194,22 @@ def tar_that_climbs(folder: Path) -> Look:
 def tar_with_a_header_of_a_gigabyte(folder: Path) -> Look:
     head = tarfile.TarInfo("././@LongLink")
     head.type, head.size = tarfile.GNUTYPE_LONGNAME, 900 * MB
-    return unpacks(folder, gzip.compress(head.tobuf() + bytes(100 * MB), 9))
+    return unpacks(folder, gzip.compress(head.tobuf() + bytes(20 * MB), 9))
 
 
 @case(r"refused \(2\).*unpacks to more than")
 def tar_bomb(folder: Path) -> Look:
-    return unpacks(folder, tar_with((tarfile.TarInfo("b.txt"), bytes(200 * MB)), mode="w:gz"))
+    return unpacks(folder, tar_with((tarfile.TarInfo("b.txt"), bytes(60 * MB)), mode="w:gz"))
 
 
 @case(r"refused \(2\).*unpacks to more than")
 def tar_bomb_in_a_file_that_is_left_out(folder: Path) -> Look:
-    return unpacks(folder, tar_with((tarfile.TarInfo("b.bin"), bytes(200 * MB)), mode="w:xz"))
+    return unpacks(folder, tar_with((tarfile.TarInfo("b.bin"), bytes(60 * MB)), mode="w:xz"))
 
 
 @case(r"refused \(2\).*(holds no yolo dataset|unpacks to more than)")
 def xz_of_nothing_but_zeros(folder: Path) -> Look:
-    return unpacks(folder, lzma.compress(bytes(300 * MB)))
+    return unpacks(folder, lzma.compress(bytes(60 * MB)))
 
 
 @case(r"refused \(2\).*not a zip or tar archive|refused \(2\).*holds no yolo dataset")

@@ -179,3 +179,19 @@ def test_one_file_by_its_name(folder) -> None:
     dataset = coco.read(root / "annotations/instances_val.json", name="set")
     assert dataset.root == root
     assert set(dataset.splits) == {"valid"}
+
+
+@pytest.mark.parametrize("bbox", [[float("nan"), 1, 2, 3], [1e308, 1e308, 1e308, 1e308]])
+def test_a_box_that_is_no_box_is_named(folder, bbox: list[float]) -> None:
+    root = folder(
+        {
+            "annotations/instances_train.json": content(
+                [image(5, "a.jpg")], [thing(1, 5, bbox=bbox)]
+            ),
+            "train/a.jpg": "",
+        }
+    )
+    dataset = coco.read(root, name="set")
+    assert len(dataset.boxes) == 0
+    [note] = dataset.notes["bad_label"]
+    assert "annotation 1: bbox" in note

@@ -298,3 +298,22 @@ def test_containers_open_by_their_content(tmp_path: Path, suffix: str) -> None:
     with closing(Video(nameless)) as video:
         assert video.size == (96, 64)
         assert len(list(video)) == 5
+
+
+def test_a_film_of_frames_beyond_reason_is_refused() -> None:
+    class Huge:
+        released = False
+
+        def isOpened(self) -> bool:  # noqa: N802
+            return True
+
+        def get(self, what: int) -> float:
+            return 20_000.0
+
+        def release(self) -> None:
+            self.released = True
+
+    capture = Huge()
+    with pytest.raises(DataError, match="20000 x 20000 pixels, more than the limit"):
+        Video("film.mp4", capture)
+    assert capture.released

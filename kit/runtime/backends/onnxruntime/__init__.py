@@ -97,7 +97,7 @@ def _check_graph(session: Any, bundle: Bundle) -> list[str]:
         wrong.append(f"it has no output {', '.join(missing)}, only {sorted(outputs)}")
     classes = session.get_modelmeta().custom_metadata_map.get("classes")
     if classes is not None and _json(classes) != list(card.classes):
-        wrong.append(f"its classes are {classes}, the card's {list(card.classes)}")
+        wrong.append(f"its classes are {classes[:200]}, the card's {list(card.classes)}")
     if wrong:
         raise BundleError(
             "the graph is not the one the card describes:\n  " + "\n  ".join(wrong),
