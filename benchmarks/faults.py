@@ -13,7 +13,7 @@ one message, and lose nothing. Disks are small file systems in memory, which onl
 elsewhere these rows say so.
 
 The data are 12 drawn smears, the network yolov8n from random weights at 64 px. A quarter of an
-hour.
+hour, or half of one.
 """
 
 from __future__ import annotations

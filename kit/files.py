@@ -127,8 +127,10 @@ def part(path: Path, *, folder: bool = False) -> Iterator[tuple[Path, Hold]]:
     try:
         yield beside, hold
     except BaseException:
-        if not folder:  # an error may hold it open, and with it the room on a disk that is full
-            os.ftruncate(hold.file, 0)
+        if not folder and beside.exists():  # else it has its name, and is somebody's
+            # what raised the error may have it open yet, and with it the room on a full disk
+            with suppress(OSError):
+                os.ftruncate(hold.file, 0)
         raise
     finally:
         _remove(beside)
@@ -142,9 +144,9 @@ def is_part(name: str) -> bool:
 
 def sweep(directory: Path) -> None:
     """Remove what killed processes were writing here when they died; what lives is left alone."""
-    with suppress(OSError):  # not there, not ours, or somebody else was quicker
-        for entry in list(os.scandir(directory)):
-            if is_part(entry.name) and not entry.is_symlink():
+    with suppress(OSError):  # not there, or not ours to look into
+        for entry in [each for each in os.scandir(directory) if is_part(each.name)]:
+            with suppress(OSError):  # a link, not ours, or somebody else was quicker
                 _remove_dead(Path(entry.path))
 
 

@@ -395,7 +395,8 @@ def test_a_run_goes_on_after_the_disk_was_full(user: Any, parted: str) -> None:
     words = ["train", "yolov8n", parted, *BLANK.split()]
     told = user(*words, code=1, makes=["new"], preexec_fn=small_files(20_000_000)).stderr
     assert_one_message(told, "state.pt", "the disk is full", "--resume")
-    assert not [path.name for path in (user.folder / "new").iterdir() if path.name[0] == "."]
+    hidden = [path.name for path in (user.folder / "new").iterdir() if path.name[0] == "."]
+    assert hidden == [".lock"]
     user(*words, "--resume", makes=["new"])
     assert json.loads(user("verify", "new/best", "--json", "-").stdout)["unnamed"] == []
 

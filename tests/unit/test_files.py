@@ -209,6 +209,24 @@ def test_what_failed_gives_its_room_back_at_once(tmp_path: Path) -> None:
     os.close(still_open[0])
 
 
+def test_what_has_its_name_is_not_touched_however_soon_a_signal_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace = os.replace
+
+    def interrupted(beside: Path, path: Path) -> None:
+        replace(beside, path)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_text(tmp_path / "state", "whole")
+    assert (tmp_path / "state").read_text() == "whole"
+    with pytest.raises(KeyboardInterrupt), new_directory(tmp_path / "bundle") as folder:
+        (folder / "weights").write_text("whole")
+    assert (tmp_path / "bundle" / "weights").read_text() == "whole"
+
+
 def test_a_name_may_be_as_long_as_the_system_allows(tmp_path: Path) -> None:
     write_text(tmp_path / ("x" * 255), "content")
     assert len(list(tmp_path.iterdir())) == 1

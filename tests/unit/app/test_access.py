@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -225,3 +226,17 @@ def test_nobody_waits_longer_than_a_minute(tries: list[tuple[str, str, float]]) 
         clock.now += pause
     clock.now += 60
     assert slow.begin("a", "1") == 0
+
+
+@pytest.mark.parametrize("jump", [86_400.0, -86_400.0])
+def test_a_wall_clock_that_jumps_ends_no_session_and_bars_nobody_longer(
+    users: Path, jump: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    access = Access(users)
+    token = access.enter("anna", ANNA)
+    while not (barred := access.slow.begin("bob", "1.2.3.4")):
+        pass
+    true = time.time
+    monkeypatch.setattr(time, "time", lambda: true() + jump)
+    assert access.user(token) == "anna"
+    assert 0 < access.slow.begin("bob", "1.2.3.4") <= barred

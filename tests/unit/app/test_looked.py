@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -78,3 +79,16 @@ def test_shelf_names_are_the_shortest_that_differ(tmp_path: Path) -> None:
 
     a, b, c = tmp_path / "x" / "onnx", tmp_path / "y" / "onnx", tmp_path / "other"
     assert _names((a, b, c)) == ["x/onnx", "y/onnx", "other"]
+
+
+@pytest.mark.parametrize("jump", [86_400.0, -86_400.0])
+def test_a_wall_clock_that_jumps_forgets_nothing(
+    jump: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = Memory()
+    memory.keep(picture("a"))
+    true = time.time
+    monkeypatch.setattr(time, "time", lambda: true() + jump)
+    memory.keep(picture("b"))
+    assert memory.get("a") is not None
+    assert memory.get("b") is not None
