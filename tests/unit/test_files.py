@@ -6,11 +6,8 @@ import hashlib
 import io
 import json
 import os
-<<<<<<< HEAD
 import subprocess
 import sys
-=======
->>>>>>> pack-8
 from pathlib import Path
 
 import numpy as np
@@ -18,20 +15,16 @@ import pytest
 
 from kit.errors import DataError, UsageError
 from kit.files import (
-<<<<<<< HEAD
     is_part,
-    new_directory,
-    new_file,
-    remove_directory,
-    replaced,
-    scratch,
-=======
     load_arrays,
     new_directory,
+    new_file,
     parse_json,
     read_json,
     read_limited,
->>>>>>> pack-8
+    remove_directory,
+    replaced,
+    scratch,
     sha256_file,
     sha256_json,
     sweep,
