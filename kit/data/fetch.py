@@ -182,7 +182,7 @@ def _members(origin: Path, budget: _Budget) -> Iterator[tuple[str, IO[bytes] | N
         budget.require_count(_told_members(origin))
         with zipfile.ZipFile(origin) as archive:
             for entry in archive.infolist():
-                if not entry.is_dir():
+                if not entry.filename.endswith("/"):
                     link = stat.S_ISLNK(entry.external_attr >> 16)
                     yield entry.filename, None if link else _member(archive, entry)
     else:

@@ -15,6 +15,7 @@ import re
 import shutil
 import sys
 import tempfile
+import traceback
 from pathlib import Path
 
 import atheris  # type: ignore[import-not-found]
@@ -38,7 +39,13 @@ def _bred(name: str, seconds: float, seed: int, folder: Path) -> dict[str, objec
         handle = os.open(log, os.O_WRONLY | os.O_CREAT)
         os.dup2(handle, 1)
         os.dup2(handle, 2)
-        _breed(name, seconds, seed, folder)  # does not come back
+        try:
+            _breed(name, seconds, seed, folder)
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stderr.flush()
+            os._exit(1)  # libFuzzer itself ends the process where all is well
     _, status = os.waitpid(pid, 0)
     said = log.read_text(errors="replace")
     tried = re.findall(r"stat::number_of_executed_units:\s*(\d+)", said)

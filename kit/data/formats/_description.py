@@ -165,7 +165,7 @@ def _resolve(
         path = root.joinpath(*parts[sum(part == ".." for part in parts) :])
         if not inside(root, path) or not path.exists():
             raise DataError(
-                f"it names {entry}, which lies outside this folder",
+                f"it names {entry[:200]}, which lies outside this folder",
                 where=root,
                 fix="write paths relative to the folder the file lies in",
             )

@@ -218,3 +218,8 @@ def gzip_of_itself(folder: Path) -> Look:
     for _ in range(20):
         data = gzip.compress(data)
     return unpacks(folder, data)
+
+
+@case(r"refused \(2\).*outside its folder")
+def zip_with_a_file_without_a_name(folder: Path) -> Look:
+    return unpacks(folder, with_one(""))
