@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 from kit.bundle import CARD, open_bundle
 from kit.errors import KitError
-from kit.files import is_part
+from kit.parts import is_part
 
 DIFFERS = frozenset(
     {"seconds", "valid_seconds", "energy_wh", "environment", "when", "date", "watt_hours"}

@@ -45,8 +45,9 @@ from kit.app.shelf import Served
 from kit.data import similar
 from kit.data.formats._coco_entries import categories_of
 from kit.errors import DataError, RunFailed, UsageError
-from kit.files import read_json, sweep, write_bytes, write_text
+from kit.files import read_json, write_bytes, write_text
 from kit.lock import locked
+from kit.parts import sweep
 from kit.pixels import encode_picture
 
 LISTS = {

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from kit.cli.options import add_seed, add_source, add_threads
 from kit.cli.output import Output
 from kit.errors import UsageError
-from kit.files import scratch
+from kit.parts import scratch
 
 if TYPE_CHECKING:
     from kit.advise.trial import Tried

@@ -29,7 +29,8 @@ from kit.cards import DatasetCard, cache_folder
 from kit.data.formats import load
 from kit.data.source import check_card
 from kit.errors import DataError, UsageError
-from kit.files import new_directory, part, sha256_file
+from kit.files import new_directory, sha256_file
+from kit.parts import part
 from kit.pixels import SUFFIXES
 from kit.progress import SILENT, Progress
 

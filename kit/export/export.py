@@ -20,7 +20,8 @@ from kit.export.anatomy import named
 from kit.export.carry import carry
 from kit.export.half import to_half
 from kit.export.parity import TOLERANCES, Parity, Tolerance, answers, compare, record, require
-from kit.files import refuse_existing, scratch
+from kit.files import refuse_existing
+from kit.parts import scratch
 from kit.progress import SILENT, Progress
 from kit.runtime.plain_graph import read_graph
 from kit.types import Detector

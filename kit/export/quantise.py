@@ -24,7 +24,7 @@ from onnx import ModelProto
 
 from kit.errors import RunFailed
 from kit.export.anatomy import dissect
-from kit.files import scratch
+from kit.parts import scratch
 from kit.progress import SILENT, Progress
 from kit.runtime.backends import onnxruntime as _first  # noqa: F401 - it switches telemetry off
 from kit.runtime.contract import INPUT

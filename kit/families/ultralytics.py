@@ -25,7 +25,7 @@ from kit.errors import CardError, MissingPackage, WeightsError
 from kit.families import Graph, Outputs, Part, Stage, Targets, gains
 from kit.families.checkpoint import load_weights, read_checkpoint, tensors_of
 from kit.families.runner import TorchRunner
-from kit.files import scratch
+from kit.parts import scratch
 
 LICENCE = "AGPL-3.0"
 

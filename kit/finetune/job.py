@@ -16,9 +16,10 @@ from kit.cards import ModelCard, Recipe
 from kit.data.dataset import Dataset
 from kit.data.manifest import Manifest
 from kit.errors import UsageError
-from kit.files import is_part, read_json, refuse_existing, sha256_json, sweep, write_json
+from kit.files import read_json, refuse_existing, sha256_json, write_json
 from kit.finetune.plan import Plan
 from kit.lock import LOCK, locked
+from kit.parts import is_part, sweep
 
 SETTINGS, TRAIN, VALID = "run.json", "train.json", "valid.json"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from kit.files import part
+from kit.parts import part
 
 DISK_SHARE = 0.5
 """Of what is free on the disk may be taken, at most."""

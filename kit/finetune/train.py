@@ -14,13 +14,13 @@ from kit.binding import plain
 from kit.bundle import Bundle, BundleCard, open_bundle, save_bundle
 from kit.errors import RunFailed, UsageError
 from kit.families import Family, load_family
-from kit.files import remove_directory
 from kit.finetune.engine import Machine, start_engine
 from kit.finetune.job import Job, held_run
 from kit.finetune.layout import Layout, learning_rates, spoken, told
 from kit.finetune.loop import Loop
 from kit.finetune.start import Start, begin
 from kit.finetune.state import BEST, STATE, Standing, load_best, weights_bytes
+from kit.parts import remove_directory
 from kit.progress import SILENT, Progress
 
 WEIGHTS = "weights.safetensors"

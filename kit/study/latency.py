@@ -13,7 +13,7 @@ from kit.data.source import open_source
 from kit.errors import KitError
 from kit.export.data import gate_pictures
 from kit.export.export import export_onnx
-from kit.files import remove_directory
+from kit.parts import remove_directory
 from kit.progress import SILENT, Progress
 from kit.study.results import Finished
 

@@ -15,23 +15,20 @@ import pytest
 
 from kit.errors import DataError, UsageError
 from kit.files import (
-    is_part,
     load_arrays,
     new_directory,
     new_file,
     parse_json,
     read_json,
     read_limited,
-    remove_directory,
     replaced,
-    scratch,
     sha256_file,
     sha256_json,
-    sweep,
     write_bytes,
     write_json,
     write_text,
 )
+from kit.parts import is_part, remove_directory, scratch, sweep
 
 
 def test_a_new_directory_appears_complete_or_not_at_all(tmp_path: Path) -> None:
