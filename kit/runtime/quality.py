@@ -63,13 +63,12 @@ def quality(picture: Picture) -> Quality:
     # averaging would read the whole picture, which costs more than all that follows
     small = cv2.resize(picture, size, interpolation=cv2.INTER_NEAREST)
     grey = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
-    shades = cv2.calcHist([grey], [0], None, [256], [0, 256]).ravel() / grey.size
     _, edges = cv2.meanStdDev(cv2.Laplacian(grey, cv2.CV_16S))
     return Quality(
         sharpness=float(np.log10(edges[0, 0] ** 2 + 1e-3)),
-        dark=float(shades[: _DARK + 1].sum()),
-        bright=float(shades[_BRIGHT:].sum()),
-        lightness=float(shades @ np.arange(256)),
+        dark=np.count_nonzero(grey <= _DARK) / grey.size,
+        bright=np.count_nonzero(grey >= _BRIGHT) / grey.size,
+        lightness=float(cv2.mean(grey)[0]),
         saturation=float(cv2.mean(cv2.cvtColor(small, cv2.COLOR_BGR2HSV))[1]),
         side=float(max(height, width)),
         shape=width / height,

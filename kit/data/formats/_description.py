@@ -88,9 +88,9 @@ def read_config(root: Path) -> Config:
         notes.append(("download_ignored", f"{path.name}: its download: is never run"))
     base = path.parent
     if told := str(data.get("path") or "").strip():
-        if inside(base, base / told) and (base / told).is_dir():
+        if inside(base, base / told) and _is_folder(base / told):
             base = base / told
-        elif (base / PurePosixPath(told).name).is_dir():
+        elif _is_folder(base / PurePosixPath(told).name):
             base = base / PurePosixPath(told).name
             notes.append(("outside_root", f"{path.name}: path {told} ignored, {base} taken"))
         else:
@@ -104,6 +104,13 @@ def read_config(root: Path) -> Config:
         if entries:
             splits.setdefault(split_name(key), []).extend(entries)
     return Config(base, _names(data, path), splits, "kpt_shape" in data, notes)
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # a name that no disk has room for
+        return False
 
 
 def _names(data: Mapping[str, Any], path: Path) -> list[str]:

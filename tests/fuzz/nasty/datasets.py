@@ -74,6 +74,12 @@ def data_yaml_of_pictures_elsewhere(folder: Path) -> Look:
     return opens(folder, {**YOLO, "data.yaml": data}, lambda root: secret(root, "a.png"))
 
 
+@case(r"read: 1 pictures, 1 boxes, \['outside_root'\]")
+def data_yaml_that_lies_where_no_name_is_so_long(folder: Path) -> Look:
+    data = seeds.DATA_YAML.replace(b"path: .", b"path: ." + b"[" * 400)
+    return opens(folder, {**YOLO, "data.yaml": data})
+
+
 @case(r"refused \(2\).*outside this folder")
 def data_yaml_with_a_path_of_megabytes(folder: Path) -> Look:
     data = seeds.DATA_YAML.replace(b"train: images", b"train: " + b"i" * 100_000)
