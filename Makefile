@@ -74,9 +74,11 @@ lock: setup  ## make the locks again (UPGRADE=--upgrade takes newer versions)
 	$(compile) --universal --python-version 3.11 --extra cpu --extra sign --extra app -o requirements/edge-cpu-app.txt
 	$(compile) --universal --python-version 3.11 --extra cuda --extra sign -o requirements/edge-cuda.txt
 	$(compile) --universal --python-version 3.11 --extra cuda --extra sign --extra app -o requirements/edge-cuda-app.txt
-	$(compile) --python-version 3.10 --python-platform linux --extra cpu --extra sign -o requirements/edge-cpu-py310.txt
-	$(compile) --excludes requirements/jetson.in -c requirements/jetson-6.in --python-version 3.10 --python-platform aarch64-manylinux_2_35 --extra cpu --extra tensorrt --extra sign --extra app -o requirements/jetson-6.txt
-	$(compile) --excludes requirements/jetson.in --universal --python-version 3.12 --extra cpu --extra tensorrt --extra sign --extra app -o requirements/jetson-7.txt
+	$(compile) --excludes requirements/tensorrt.in --universal --python-version 3.12 --extra cuda --extra tensorrt --extra sign -o requirements/edge-tensorrt.txt
+	$(compile) --excludes requirements/tensorrt.in --universal --python-version 3.12 --extra cuda --extra tensorrt --extra sign --extra app -o requirements/edge-tensorrt-app.txt
+	$(compile) --python-version 3.10 --python-platform linux --extra cpu --extra sign --extra app -o requirements/edge-cpu-py310.txt
+	$(compile) --excludes requirements/tensorrt.in -c requirements/jetson-6.in --python-version 3.10 --python-platform aarch64-manylinux_2_35 --extra cpu --extra tensorrt --extra sign --extra app -o requirements/jetson-6.txt
+	$(compile) --excludes requirements/tensorrt.in --universal --python-version 3.12 --extra cpu --extra tensorrt --extra sign --extra app -o requirements/jetson-7.txt
 	$(compile:pyproject.toml=requirements/build.in) -c requirements/dev.txt --universal --python-version 3.10 -o requirements/build.txt
 	$(compile:pyproject.toml=requirements/supply.in) -c requirements/dev.txt --universal --python-version 3.10 -o requirements/supply.txt
 

@@ -3,12 +3,16 @@
 #   docker build -f docker/edge.Dockerfile -t kit-edge .
 #   docker build -f docker/edge.Dockerfile -t kit-app --build-arg APP=1 .
 #   docker build -f docker/edge.Dockerfile -t kit-edge-cuda --build-arg VARIANT=cuda .
+#   docker build -f docker/edge.Dockerfile -t kit-edge-trt --build-arg VARIANT=tensorrt \
+#       --build-arg BASE_IMAGE=.../nvidia/tensorrt:25.08-py3 .
 #
 # BASE_IMAGE  Debian 12. Name it with its digest to get the same one again:
 #             --build-arg BASE_IMAGE=debian:bookworm-slim@sha256:...
-# VARIANT     cpu, or cuda: ONNX Runtime on NVIDIA GPUs, with the libraries of the lock. For TensorRT see
-#             jetson.Dockerfile: its own packages fetch the library while they are installed, which no
-#             lock by hashes can hold, so it comes with NVIDIA's base image.
+# VARIANT     cpu; cuda: ONNX Runtime on NVIDIA GPUs, with the libraries of the lock; tensorrt: the same,
+#             and TensorRT of NVIDIA's image for it (Python 3.12, of Ubuntu 24.04), which has to be the
+#             base: the registry's packages of it fetch the library while they are installed, which no
+#             lock by hashes can hold. Engines are tied to a note in KIT_CACHE: keep it, with
+#             -e KIT_CACHE=/cache -v cache:/cache. Not built by us, for want of that base.
 # APP         0, or 1 for the page too.
 ARG BASE_IMAGE=debian:bookworm-slim
 ARG APP=0
@@ -29,8 +33,10 @@ RUN /opt/tools/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --whe
 FROM wheel AS packages-0
 ARG VARIANT=cpu
 RUN python3 -m venv --without-pip /opt/venv; \
-    pip --python /opt/venv/bin/python install --no-cache-dir --no-compile --require-hashes --no-deps \
-        -r "requirements/edge-$VARIANT.txt"
+    test "$VARIANT" != tensorrt || sed -i '/^include-system/s/false/true/' /opt/venv/pyvenv.cfg; \
+    ln -s /opt/venv/lib/python3* /opt/lib; \
+    pip --python /opt/venv/bin/python install --ignore-installed --no-cache-dir --no-compile \
+        --require-hashes --no-deps -r "requirements/edge-$VARIANT.txt"
 
 FROM packages-0 AS packages-1
 RUN pip --python /opt/venv/bin/python install --no-cache-dir --no-compile --require-hashes --no-deps \
@@ -43,7 +49,7 @@ FROM packages-${APP} AS installed
 ARG APP=0
 RUN pip --python /opt/venv/bin/python install --no-cache-dir --no-compile --no-index --no-deps /dist/*.whl; \
     /opt/tools/bin/python -m kit.supply /licences --environment /opt/venv --place "edge-$VARIANT"
-WORKDIR /opt/venv/lib/python3.11/site-packages
+WORKDIR /opt/lib/site-packages
 RUN find . -type d -name tests -prune -exec rm -rf {} +; \
     find . -type f \( -name '*.c' -o -name '*.h' -o -name '*.pyx' -o -name '*.pyi' \) -delete; \
     find PIL contourpy cryptography fontTools kiwisolver matplotlib numpy yaml -name '*.so' \

@@ -1,4 +1,7 @@
-"""The runtime on Python 3.10, from its own lock. Needs that interpreter and a package registry."""
+"""The runtime and the page on Python 3.10, from a lock of their own.
+
+Needs that interpreter and a package registry.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,7 @@ for path in sorted(pathlib.Path("kit").rglob("*.py")):
         importlib.import_module(".".join(parts))
 from kit.runtime.backends import onnxruntime
 assert onnxruntime.available() is None
+import gradio
 from kit.types import Detections
 assert len(Detections.truth([[0, 0, 1, 1]], [0])) == 1
 """
