@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from kit.lock import LOCK
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -61,6 +64,7 @@ class User:
 
     def start(self, *words: str, before: Sequence[str] = (), **options: Any) -> Any:
         """Begin a command; ``before`` is what it is run under."""
+        options.setdefault("preexec_fn", _by_hand)
         process = subprocess.Popen(
             [*before, sys.executable, "-m", "kit.cli.root", *words],
             cwd=self.folder,
@@ -113,12 +117,13 @@ class User:
         return json.loads(self(*words, "--json", "-", makes=makes).stdout)
 
     def snapshot(self) -> dict[str, str]:
-        """Digest of every file but the cache's; folders too, but for empty temporary ones."""
+        """Digest of every file but the cache's, and but for notes of who held a folder; folders
+        too, but for empty temporary ones."""
         found = {}
         for folder in ("work", "home", "tmp"):
             for path in sorted((self.root / folder).rglob("*")):
                 name = path.relative_to(self.root).as_posix()
-                if folder == "tmp" and path.is_dir():
+                if (folder == "tmp" and path.is_dir()) or path.name == LOCK:
                     continue
                 try:
                     content = b"" if path.is_dir() else path.read_bytes()
@@ -128,6 +133,11 @@ class User:
                     continue
                 found[name] = hashlib.sha256(content).hexdigest()
         return found
+
+
+def _by_hand() -> None:
+    """Ctrl-C is ignored by what is started by tests that run in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

@@ -203,11 +203,11 @@ CASES = (
     ),
     Case(
         "code in a pickle", f"train yolov8n {{data}} --start bad/evil.pt {TRAIN}",
-        ("evil.pt", "posix.system", "run code", "sha256"), evil_pickle,
+        ("evil.pt", "posix.system", "could do harm", "sha256"), evil_pickle,
     ),
     Case(
         "code in an archive", f"train yolov8n {{data}} --start bad/evil.pt {TRAIN}",
-        ("evil.pt", "posix.system", "run code", "sha256"), evil_archive,
+        ("evil.pt", "posix.system", "could do harm", "sha256"), evil_archive,
     ),
     # recipes and options
     Case(

@@ -12,6 +12,7 @@ import pytest
 
 from kit.bundle import open_bundle
 from kit.data.source import open_source
+from kit.lock import LOCK
 
 CLASSES = ["Platelets", "RBC", "WBC"]
 
@@ -63,7 +64,8 @@ def test_a_run_leaves_two_bundles_and_its_curve(user: Any, trained: str) -> None
     assert [row["epoch"] for row in history] == list(range(1, 25))
     with (run / "history.csv").open() as file:
         assert len(list(csv.DictReader(file))) == 24
-    assert [path.name for path in run.iterdir() if path.name.startswith((".", "state"))] == []
+    hidden = {path.name for path in run.iterdir() if path.name.startswith((".", "state"))}
+    assert hidden == {LOCK}
 
 
 def test_evaluate_answers_what_it_promises(scores: dict[str, Any]) -> None:
