@@ -276,6 +276,34 @@ def _signed() -> list[bytes]:
         return [(bundle.directory / "card.sig").read_bytes()]
 
 
+def _parcel(data: bytes, folder: Path) -> None:
+    from kit.parcel.unpack import unpack
+
+    archive = _put(folder, "a.tar", data)
+    try:
+        unpack(archive, folder / "to")
+    finally:
+        assert {path.name for path in folder.iterdir()} <= {"a.tar", "to"}
+
+
+def _parcels() -> list[bytes]:
+    import tempfile
+
+    from doubles.parcel import tiny_parcel
+
+    with tempfile.TemporaryDirectory() as name:
+        return [tiny_parcel(Path(name)).read_bytes()]
+
+
+def _wheels() -> list[bytes]:
+    import tempfile
+
+    from doubles.wheel import make_wheel
+
+    with tempfile.TemporaryDirectory() as name:
+        return [make_wheel(Path(name), "alpha").read_bytes()]
+
+
 def _run_state(data: bytes, folder: Path) -> None:
     from kit.finetune.state import STATE, load_state
 
@@ -350,6 +378,12 @@ TARGETS = (
     Target("tar archive", "binary",
            lambda: [seeds.tarred(seeds.dataset()), seeds.tarred(seeds.dataset(), "w"),
                     seeds.tarred(seeds.dataset(), "w:xz")], _archive),
+    Target("parcel", "binary", _parcels, _parcel, ("cyclonedx", "packaging")),
+    Target("wheel", "binary", _wheels,
+           _file("kit.supply.inventory", "read_wheel", "alpha-1.0-py3-none-any.whl")),
+    Target("lock of packages", "text",
+           lambda: [b"alpha==1.0 \\\n    --hash=sha256:" + b"0" * 64 + b"\n"],
+           _file("kit.supply.lock", "read_lock", "edge.txt")),
     Target("signature", "json", _signed, _signature, ("cryptography",)),
     Target("private key", "text", lambda: [seeds.private_key()], _private, ("cryptography",)),
     Target("public key", "text", lambda: [public_key()], _public, ("cryptography",)),
@@ -367,6 +401,7 @@ TARGETS = (
 OWN = {
     "yolo labels", "yolo data.yaml", "split list", "voc xml", "coco json", "class map", "recipe",
     "onnx graph", "audit log", "feedback", "users", "zip archive", "tar archive", "bundle card",
+    "parcel", "wheel", "lock of packages",
 }  # fmt: skip
 
 BY_NAME = {target.name: target for target in TARGETS}

@@ -103,10 +103,11 @@ TRIED = (
     "app/chain", "app/feedback", "app/feedback_routes", "bench/report", "binding", "bundle",
     "cards", "data/convert", "data/fetch", "data/formats/_description", "data/formats/coco",
     "data/formats/voc", "data/manifest", "evaluate/report", "families/checkpoint", "files",
-    "finetune/distance", "finetune/state", "pixels", "report/dossier", "report/statements",
+    "finetune/distance", "finetune/state", "parcel/manifest", "parcel/unpack", "pixels",
+    "report/dossier", "report/statements",
     "runtime/backends/onnxruntime/__init__", "runtime/backends/onnxruntime/session",
     "runtime/backends/tensorrt/identity", "runtime/capture", "runtime/plain_graph",
-    "runtime/watch", "signature", "study/results",
+    "runtime/watch", "signature", "study/results", "supply/component", "supply/inventory",
 )  # fmt: skip
 """Rooms that the targets go through."""
 
@@ -117,8 +118,13 @@ OWN = {
     "export/export": "as an onnx graph",
     "export/triton": "as an onnx graph",
     "finetune/job": "the settings of a run, compared as a whole",
+    "lock": "a note of who holds a folder, cut off and never relied on",
     "runtime/backends/tensorrt/builder": "as an onnx graph; and what TensorRT's inspector says",
     "study/tasks": "what the study has written",
     "study/work": "what the study has written",
+    "supply/audit": "what pip-audit answers",
+    "supply/policy": "a file of the kit's own",
+    "supply/sbom": "what it has just made",
+    "supply/spdx": "a file of the kit's own",
 }
 """Rooms that read what a tried one reads, or what the kit itself has written, and which."""

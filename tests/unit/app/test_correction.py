@@ -9,7 +9,7 @@ from doubles.served import looked
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kit.app.correction import Correction, counts, settle
+from kit.app.correction import Correction, Decision, counts, settle
 from kit.binding import bind
 from kit.errors import UsageError
 
@@ -69,14 +69,22 @@ def test_rejected_boxes_are_not_true() -> None:
         ([*REST, drawn(0, 0, 5, 80.5)], "reaches out"),
         ([*REST, drawn(0, 0, 0.5, 5)], "at least 1 pixel"),
         ([*REST, drawn(9, 9, 5, 5)], "at least 1 pixel"),
-        ([*REST, drawn(0, 0, float("nan"), 5)], "not a number"),
-        ([*REST, drawn(0, 0, float("inf"), 5)], "not a number"),
+        ([*REST, drawn(0, 0, float("nan"), 5)], "finite number"),
+        ([*REST, drawn(0, 0, float("inf"), 5)], "finite number"),
         ([*REST, *[drawn(0, 0, 5, 5)] * 5000], "more than 5000"),
     ],
 )
 def test_what_cannot_be_true(boxes: list[dict[str, Any]], why: str) -> None:
     with pytest.raises(UsageError, match=why):
         settle(looked(), correction(*boxes))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_place_is_a_number_wherever_it_comes_from(value: float) -> None:
+    boxes = [Decision(**each) for each in REST]
+    there = Decision("drawn", name="cell", box=(0, 0, value, 5))
+    with pytest.raises(UsageError, match="box 3: its place is not a number"):
+        settle(looked(), Correction((*boxes, there)))
 
 
 @pytest.mark.parametrize("threshold", [-0.1, 1.1, float("nan")])
