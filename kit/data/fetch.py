@@ -266,7 +266,7 @@ def _damage_told(origin: Path) -> Iterator[None]:
     except (
         zipfile.BadZipFile,
         tarfile.TarError,
-        gzip.BadGzipFile,
+        OSError,
         zlib.error,
         lzma.LZMAError,
         struct.error,
@@ -274,6 +274,8 @@ def _damage_told(origin: Path) -> Iterator[None]:
         EOFError,
         RuntimeError,
     ) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # the disk's; those of gzip and bzip2 have no number
         reason = str(error).partition("\n")[0].rstrip(":")
         raise DataError(
             f"not a zip or tar archive, or a damaged one ({reason})", where=origin

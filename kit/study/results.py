@@ -7,7 +7,8 @@ history.json and the bundles best/ and last/).
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,25 +85,26 @@ class Finished:
 
     def resampled(self) -> Resampled:
         """Test scores on pictures drawn anew."""
-        columns = self._test()
-        return Resampled(columns["ap"], columns["ap50"])
+        with self._test() as columns:
+            return Resampled(columns["ap"], columns["ap50"])
 
     def found(self) -> dict[str, Detections]:
         """Detections on every test picture, by its id."""
-        columns = self._test()
-        ids, lengths = columns["ids"], columns["lengths"]
-        ends = np.cumsum(lengths)[:-1]
-        boxes, scores, labels = (
-            np.split(columns[name], ends) for name in ("xyxy", "scores", "labels")
-        )
-        rows = zip(ids, boxes, scores, labels, strict=True)
-        return {str(id_): Detections(*columns) for id_, *columns in rows}
+        with self._test() as columns:
+            ends = np.cumsum(columns["lengths"])[:-1]
+            boxes, scores, labels = (
+                np.split(columns[name], ends) for name in ("xyxy", "scores", "labels")
+            )
+            rows = zip(columns["ids"], boxes, scores, labels, strict=True)
+            return {str(id_): Detections(*found) for id_, *found in rows}
 
-    def _test(self) -> Mapping[str, NDArray[Any]]:
+    @contextmanager
+    def _test(self) -> Iterator[Mapping[str, NDArray[Any]]]:
+        """What was kept of the test pictures; what doesn't fit together is told as damaged."""
         path = self.directory / TEST
         try:
-            return load_arrays(path)
-        except (OSError, ValueError) as error:
+            yield load_arrays(path)
+        except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
             raise DataError(
                 "the cell's detections can't be read", where=path, fix="delete the cell's folder"
             ) from error

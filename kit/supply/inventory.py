@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import lzma
+import struct
 import sys
 import zipfile
+import zlib
 from collections.abc import Iterator
 from email.message import Message
 from email.parser import Parser
@@ -19,6 +22,12 @@ from kit.supply.component import (
     is_bill,
     is_licence_text,
 )
+
+_DAMAGE = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, RuntimeError,
+    ValueError,
+)  # fmt: skip
+"""What the standard library raises for a zip that is none, or no more."""
 
 _MOST = 8 << 20
 """Bytes of a wheel's metadata, or of one text about licences."""
@@ -67,7 +76,7 @@ def read_wheel(path: Path) -> Component:
             ]
             bills = [_read(archive, name) for name in archive.namelist() if is_bill(name)]
         return from_metadata(metadata, tuple(texts), (sha256_file(path),), bills)
-    except (OSError, ValueError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+    except _DAMAGE as error:
         raise UsageError(f"not a wheel, or a damaged one ({error})", where=path) from error
 
 

@@ -99,6 +99,12 @@ def zip_with_a_name_that_is_too_long(folder: Path) -> Look:
     return unpacks(folder, with_one("a" * 5000 + ".txt"))
 
 
+@case(r"refused \(2\).*damaged one \(Invalid data stream\)")
+def zip_that_is_damaged_within_bzip2(folder: Path) -> Look:
+    whole = seeds.zipped(WHOLE, zipfile.ZIP_BZIP2)
+    return unpacks(folder, whole.replace(b"BZh9", b"BZh0"))
+
+
 @case(r"refused \(2\).*is in it twice")
 def zip_with_a_file_twice(folder: Path) -> Look:
     file = io.BytesIO()

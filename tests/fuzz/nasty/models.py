@@ -311,3 +311,24 @@ def graph_whose_classes_are_nested_without_end(folder: Path) -> Look:
         told.key, told.value = "classes", "[" * 200_000
 
     return parses("onnx session", folder, graph(change))
+
+
+@case(r"refused \(2\).*detections can't be read")
+def arrays_of_a_cell_without_its_scores(folder: Path) -> Look:
+    return parses("cell's arrays", folder, seeds.arrays(ids=np.array(["a"])))
+
+
+@case(r"refused \(2\).*detections can't be read")
+def arrays_of_a_cell_that_do_not_fit(folder: Path) -> Look:
+    whole = dict(np.load(io.BytesIO(seeds.cell_arrays())))
+    return parses("cell's arrays", folder, seeds.arrays(**{**whole, "ids": np.array(["a"])}))
+
+
+@case(r"refused \(2\).*not a wheel, or a damaged one")
+def wheel_that_ends_early(folder: Path) -> Look:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("alpha-1.0.dist-info/METADATA", "Name: alpha\n" * 99)
+        size = archive.infolist()[0].compress_size
+    data = file.getvalue()
+    return parses("wheel", folder, data.replace(size.to_bytes(4, "little"), b"\x09\0\0\0"))
