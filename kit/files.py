@@ -6,9 +6,11 @@ import errno
 import hashlib
 import io
 import json
+import lzma
 import math
 import os
 import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -31,6 +33,13 @@ MOST_ARRAYS = 1 << 28
 
 MOST_SMALL = 1 << 20
 """Bytes of what people write: keys, lists of users, YAML. PyYAML takes seconds for so much."""
+
+
+ZIP_FAULTS = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, RuntimeError,
+)  # fmt: skip
+"""What the standard library raises for a zip that is none, is cut off, encrypted, or packed in a
+way it doesn't know; of OSError those without a number, which is how bzip2 tells it."""
 
 
 def read_limited(path: Path, most: int) -> bytes:
@@ -180,7 +189,7 @@ def load_arrays(path: Path) -> dict[str, NDArray[Any]]:
             raise ValueError(f"it unpacks to {told:,} bytes")
         with np.load(content, allow_pickle=False) as arrays:
             return {name: np.asarray(arrays[name]) for name in arrays.files}
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as fault:
+    except ZIP_FAULTS as fault:
         raise ValueError(f"not a file of arrays, or a damaged one ({fault})") from fault
     except MemoryError as fault:  # a header that tells of more numbers than there are bytes
         raise ValueError("an array larger than the memory") from fault

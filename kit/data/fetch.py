@@ -17,7 +17,6 @@ import stat
 import struct
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,7 +28,7 @@ from kit.cards import DatasetCard, cache_folder
 from kit.data.formats import load
 from kit.data.source import check_card
 from kit.errors import DataError, UsageError
-from kit.files import new_directory, sha256_file
+from kit.files import ZIP_FAULTS, new_directory, sha256_file
 from kit.parts import part
 from kit.pixels import SUFFIXES
 from kit.progress import SILENT, Progress
@@ -260,20 +259,10 @@ def _told_members(path: Path) -> int:
 
 @contextmanager
 def _damage_told(origin: Path) -> Iterator[None]:
-    """RuntimeError is how zipfile says encrypted, or packed in a way it doesn't know."""
+    """What an archive that is none, or no more, makes the standard library raise, in our words."""
     try:
         yield
-    except (
-        zipfile.BadZipFile,
-        tarfile.TarError,
-        OSError,
-        zlib.error,
-        lzma.LZMAError,
-        struct.error,
-        ValueError,
-        EOFError,
-        RuntimeError,
-    ) as error:
+    except (*ZIP_FAULTS, tarfile.TarError, ValueError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # the disk's; those of gzip and bzip2 have no number
         reason = str(error).partition("\n")[0].rstrip(":")

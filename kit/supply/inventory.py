@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import lzma
-import struct
 import sys
 import zipfile
-import zlib
 from collections.abc import Iterator
 from email.message import Message
 from email.parser import Parser
@@ -14,7 +11,7 @@ from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
 from kit.errors import UsageError
-from kit.files import sha256_file
+from kit.files import ZIP_FAULTS, sha256_file
 from kit.supply.component import (
     Component,
     LicenceText,
@@ -22,12 +19,6 @@ from kit.supply.component import (
     is_bill,
     is_licence_text,
 )
-
-_DAMAGE = (
-    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, RuntimeError,
-    ValueError,
-)  # fmt: skip
-"""What the standard library raises for a zip that is none, or no more."""
 
 _MOST = 8 << 20
 """Bytes of a wheel's metadata, or of one text about licences."""
@@ -76,7 +67,7 @@ def read_wheel(path: Path) -> Component:
             ]
             bills = [_read(archive, name) for name in archive.namelist() if is_bill(name)]
         return from_metadata(metadata, tuple(texts), (sha256_file(path),), bills)
-    except _DAMAGE as error:
+    except (*ZIP_FAULTS, ValueError) as error:
         raise UsageError(f"not a wheel, or a damaged one ({error})", where=path) from error
 
 

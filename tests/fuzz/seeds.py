@@ -51,13 +51,10 @@ def videos() -> tuple[bytes, ...]:
     with tempfile.TemporaryDirectory() as folder:
         for suffix in (".mp4", ".avi"):
             path = Path(folder) / f"film{suffix}"
-            try:
-                film = VideoWriter(path, 10.0)
-                for frame in frames:
-                    film.write(frame)
-                film.close()
-            except Exception:  # this build writes no such film
-                continue
+            film = VideoWriter(path, 10.0)
+            for frame in frames:
+                film.write(frame)
+            film.close()
             made.append(path.read_bytes())
     return tuple(made)
 

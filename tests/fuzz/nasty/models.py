@@ -319,6 +319,16 @@ def arrays_of_a_cell_without_its_scores(folder: Path) -> Look:
 
 
 @case(r"refused \(2\).*detections can't be read")
+def arrays_that_are_damaged_within_lzma(folder: Path) -> Look:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("ap.npy", b"\x93NUMPY" * 99)
+    data = bytearray(file.getvalue())
+    data[60:70] = bytes(10)
+    return parses("cell's arrays", folder, bytes(data))
+
+
+@case(r"refused \(2\).*detections can't be read")
 def arrays_of_a_cell_that_do_not_fit(folder: Path) -> Look:
     whole = dict(np.load(io.BytesIO(seeds.cell_arrays())))
     return parses("cell's arrays", folder, seeds.arrays(**{**whole, "ids": np.array(["a"])}))
