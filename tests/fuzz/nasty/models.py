@@ -324,7 +324,7 @@ def arrays_that_are_damaged_within_lzma(folder: Path) -> Look:
     with zipfile.ZipFile(file, "w", zipfile.ZIP_LZMA) as archive:
         archive.writestr("ap.npy", b"\x93NUMPY" * 99)
     data = bytearray(file.getvalue())
-    data[60:70] = bytes(10)
+    data[45] = 0xFF  # the first byte that is packed
     return parses("cell's arrays", folder, bytes(data))
 
 
